@@ -1,0 +1,65 @@
+# -*- test-case-name: tests.accounts.test_account -*-
+"""An account and its credentials, as values.
+
+Pure: the time comes in as an argument (epoch seconds). Must not know how tokens are fetched or
+stored.
+"""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from kiro2api.redaction import Secret
+
+Method: TypeAlias = Literal["social", "idc", "api_key"]
+
+DEFAULT_GROUP = "default"
+DEFAULT_REGION = "us-east-1"
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What proves an account to the upstream and renews that proof.
+
+    ``access_token`` is empty until the first refresh; ``expires_at`` is in epoch seconds, 0 when
+    unknown. An API key lives in ``access_token``, never expires and has no refresh token.
+    ``client_id`` and ``client_secret`` belong to the IdC registration.
+    """
+
+    access_token: Secret
+    refresh_token: Secret
+    expires_at: float = 0.0
+    client_id: str = ""
+    client_secret: Secret = Secret("")
+    profile_arn: str = ""
+
+
+class Account(msgspec.Struct, frozen=True):
+    """One account of the operator.
+
+    ``fingerprint`` is a stable digest of the configured credential: it names the account's row
+    in the store across restarts, also after its tokens were rotated. ``region`` is that of the
+    login (IdC instance); the data plane's region follows from the profile ARN.
+    """
+
+    fingerprint: str
+    name: str
+    method: Method
+    group: str = DEFAULT_GROUP
+    region: str = DEFAULT_REGION
+    order: int = 0
+
+
+def usable(method: Method, credentials: Credentials, now: float, margin: float) -> bool:
+    """Whether the access token may still be sent at ``now``, ``margin`` seconds early."""
+    if not credentials.access_token:
+        return False
+    return method == "api_key" or credentials.expires_at - margin > now
+
+
+def profile_region(profile_arn: str) -> str:
+    """The region of the data plane: the fourth field of the ARN, else the default.
+
+    Wire: https://q.{region}.amazonaws.com follows the profile, not the login.
+    """
+    fields = profile_arn.split(":")
+    return fields[3] if len(fields) > 4 and fields[3] else DEFAULT_REGION

@@ -1,0 +1,92 @@
+# -*- test-case-name: tests.accounts.test_interfaces -*-
+"""The seams of the account pool: who stores credentials, who renews them, who lends them."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Protocol
+
+import msgspec
+from twisted.internet.defer import Deferred
+from zope.interface import Interface
+
+from kiro2api.accounts.account import Account, Credentials
+from kiro2api.errors import UpstreamFault
+
+
+class End(Enum):
+    """How a loan ended."""
+
+    SERVED = "served"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    """The client left, or the request was at fault: says nothing about the account."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The end of a loan, with the fault that caused it where there was one."""
+
+    end: End
+    fault: UpstreamFault | None = None
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """An account that must not be asked until ``until`` (epoch seconds; 0: until an operator)."""
+
+    reason: str
+    until: float = 0.0
+
+
+class StoredAccount(msgspec.Struct, frozen=True):
+    """What the store remembers of an account."""
+
+    credentials: Credentials
+    parked: Parked | None = None
+
+
+class ICredentialStore(Interface):
+    """Durable credentials, found by an account's fingerprint."""
+
+    def load() -> "Deferred[Mapping[str, StoredAccount]]":  # type: ignore[misc]
+        """Everything stored, by fingerprint."""
+
+    def save(account: Account, credentials: Credentials) -> "Deferred[None]":  # type: ignore[misc]
+        """Fires only once the credentials are on disk."""
+
+    def park(fingerprint: str, parked: Parked | None) -> "Deferred[None]":  # type: ignore[misc]
+        """Remember, or forget, why an account is not to be asked."""
+
+
+class ITokenSource(Interface):
+    """Fetches a fresh access token from the account's login service."""
+
+    def refresh(account: Account, credentials: Credentials) -> "Deferred[Credentials]":  # type: ignore[misc]
+        """New credentials; fails with CredentialsRejected (a new login is needed),
+        Throttled or UpstreamUnavailable (the old refresh token stays good)."""
+
+
+class Lease(Protocol):
+    """An account lent to one exchange. Settled exactly once; more calls are ignored."""
+
+    @property
+    def account(self) -> Account:
+        """Whose credentials these are."""
+
+    @property
+    def credentials(self) -> Credentials:
+        """Usable when lent; replaced after ``renew``."""
+
+    def renew(self) -> Deferred[None]:
+        """The access token was refused: refresh it (single flight; at once if another loan
+        already did). Cancelling does not cancel the refresh for others."""
+
+    def settle(self, outcome: Outcome) -> None:
+        """Give the account back."""
+
+
+class IAccountPool(Interface):
+    """Lends accounts."""
+
+    def acquire(group: str, tried: frozenset[str]) -> Deferred[Lease]:  # type: ignore[misc]
+        """A lease on the account that shall serve next in ``group``, never one whose fingerprint
+        is in ``tried``. Cancellable. Fails with NoAccountAvailable, or NotFound for a group that
+        does not exist."""

@@ -1,0 +1,1 @@
+"""The neutral language between client dialects and the upstream."""

@@ -1,0 +1,1 @@
+"""The upstream's language: requests, rules, answers, faults and models."""

@@ -1,0 +1,1 @@
+"""Byte formats: AWS event stream frames and Server-Sent Events."""
