@@ -5,7 +5,8 @@ Pure: the time comes in as an argument (epoch seconds). Must not know how tokens
 stored.
 """
 
-from typing import Literal, TypeAlias
+import re
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -15,6 +16,18 @@ Method: TypeAlias = Literal["social", "idc", "api_key"]
 
 DEFAULT_GROUP = "default"
 DEFAULT_REGION = "us-east-1"
+
+RESERVED_GROUPS: Final = frozenset(
+    {"v1", "api", "static", "assets", "health", "messages", "models", "chat", "emulator"}
+)
+"""A group is the first segment of a URL, so it must not be one of ours."""
+
+_GROUP: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,3}-[0-9]{1,2}")
+# Wire: the published pattern of the member ``profileArn``.
+_PROFILE_ARN: Final = re.compile(
+    r"arn:aws:(codewhisperer|transform):[-.a-z0-9]{1,63}:[0-9]{12}:profile/[a-zA-Z0-9]{12}"
+)
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -63,3 +76,23 @@ def profile_region(profile_arn: str) -> str:
     """
     fields = profile_arn.split(":")
     return fields[3] if len(fields) > 4 and fields[3] else DEFAULT_REGION
+
+
+def is_profile_arn(text: str) -> bool:
+    """Whether ``text`` matches the published pattern; anything else is never sent."""
+    return _PROFILE_ARN.fullmatch(text) is not None
+
+
+def is_group_name(text: str) -> bool:
+    """Whether a group may be called so."""
+    return _GROUP.fullmatch(text) is not None and text.lower() not in RESERVED_GROUPS
+
+
+def is_region(text: str) -> bool:
+    """Whether ``text`` is shaped like a region; it becomes part of a host name."""
+    return _REGION.fullmatch(text) is not None
+
+
+def is_token(text: str) -> bool:
+    """Whether ``text`` can be a token or key: visible ASCII only, so that it fits a header."""
+    return text != "" and text.isascii() and text.isprintable() and " " not in text

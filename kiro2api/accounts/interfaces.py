@@ -2,7 +2,6 @@
 """The seams of the account pool: who stores credentials, who renews them, who lends them."""
 
 from collections.abc import Mapping
-from enum import Enum
 from typing import Protocol
 
 import msgspec
@@ -10,30 +9,18 @@ from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 from kiro2api.accounts.account import Account, Credentials
-from kiro2api.errors import UpstreamFault
+from kiro2api.accounts.outcome import End, Outcome, Parked
 
-
-class End(Enum):
-    """How a loan ended."""
-
-    SERVED = "served"
-    FAILED = "failed"
-    ABANDONED = "abandoned"
-    """The client left, or the request was at fault: says nothing about the account."""
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """The end of a loan, with the fault that caused it where there was one."""
-
-    end: End
-    fault: UpstreamFault | None = None
-
-
-class Parked(msgspec.Struct, frozen=True):
-    """An account that must not be asked until ``until`` (epoch seconds; 0: until an operator)."""
-
-    reason: str
-    until: float = 0.0
+__all__ = [
+    "End",
+    "IAccountPool",
+    "ICredentialStore",
+    "ITokenSource",
+    "Lease",
+    "Outcome",
+    "Parked",
+    "StoredAccount",
+]
 
 
 class StoredAccount(msgspec.Struct, frozen=True):
@@ -46,20 +33,20 @@ class StoredAccount(msgspec.Struct, frozen=True):
 class ICredentialStore(Interface):
     """Durable credentials, found by an account's fingerprint."""
 
-    def load() -> "Deferred[Mapping[str, StoredAccount]]":  # type: ignore[misc]
+    def load() -> "Deferred[Mapping[str, StoredAccount]]":
         """Everything stored, by fingerprint."""
 
-    def save(account: Account, credentials: Credentials) -> "Deferred[None]":  # type: ignore[misc]
+    def save(account: Account, credentials: Credentials) -> "Deferred[None]":
         """Fires only once the credentials are on disk."""
 
-    def park(fingerprint: str, parked: Parked | None) -> "Deferred[None]":  # type: ignore[misc]
+    def park(fingerprint: str, parked: Parked | None) -> "Deferred[None]":
         """Remember, or forget, why an account is not to be asked."""
 
 
 class ITokenSource(Interface):
     """Fetches a fresh access token from the account's login service."""
 
-    def refresh(account: Account, credentials: Credentials) -> "Deferred[Credentials]":  # type: ignore[misc]
+    def refresh(account: Account, credentials: Credentials) -> "Deferred[Credentials]":
         """New credentials; fails with CredentialsRejected (a new login is needed),
         Throttled or UpstreamUnavailable (the old refresh token stays good)."""
 
@@ -86,7 +73,7 @@ class Lease(Protocol):
 class IAccountPool(Interface):
     """Lends accounts."""
 
-    def acquire(group: str, tried: frozenset[str]) -> Deferred[Lease]:  # type: ignore[misc]
+    def acquire(group: str, tried: frozenset[str]) -> Deferred[Lease]:
         """A lease on the account that shall serve next in ``group``, never one whose fingerprint
         is in ``tried``. Cancellable. Fails with NoAccountAvailable, or NotFound for a group that
         does not exist."""

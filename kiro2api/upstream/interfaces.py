@@ -26,10 +26,10 @@ class OfferedModel(msgspec.Struct, frozen=True):
 class IEventSink(Interface):
     """Receives the events of one answer."""
 
-    def events(batch: Sequence[StreamEvent]) -> None:  # type: ignore[misc]
+    def events(batch: Sequence[StreamEvent]) -> None:
         """The events of one read from the network, in order, at least one."""
 
-    def ended(fault: UpstreamFault | None) -> None:  # type: ignore[misc]
+    def ended(fault: UpstreamFault | None) -> None:
         """Once, last: None after a complete answer (whose last event was ``Ended``)."""
 
 
@@ -64,7 +64,7 @@ class AnswerStream(Protocol):
 class IKiroClient(Interface):
     """One attempt at the upstream's operations."""
 
-    def generate(  # type: ignore[misc]
+    def generate(
         account: Account,
         credentials: Credentials,
         body: bytes,
@@ -73,8 +73,8 @@ class IKiroClient(Interface):
         """Open an answer. Fires at the response head (status 200) and fails with an
         UpstreamFault otherwise. ``interpreter`` turns its frames into events. Cancellable."""
 
-    def models(account: Account, credentials: Credentials) -> Deferred[tuple[OfferedModel, ...]]:  # type: ignore[misc]
+    def models(account: Account, credentials: Credentials) -> Deferred[tuple[OfferedModel, ...]]:
         """The models offered to this account."""
 
-    def usage(account: Account, credentials: Credentials) -> Deferred[object]:  # type: ignore[misc]
+    def usage(account: Account, credentials: Credentials) -> Deferred[object]:
         """The usage limits of this account, as the decoded JSON object."""

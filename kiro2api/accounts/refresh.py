@@ -1,0 +1,185 @@
+# -*- test-case-name: tests.accounts.test_refresh -*-
+"""One refresh at a time per account, stored before anybody uses it.
+
+Must not know which account serves next or what a failure costs it.
+
+Invariant: renewed credentials reach the keyring and the waiters only after the store has them.
+A login service may rotate the refresh token with every answer, so losing one loses the account.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from kiro2api.accounts.account import Account, Credentials, Method
+from kiro2api.accounts.interfaces import ICredentialStore, ITokenSource
+from kiro2api.accounts.keyring import Keyring
+from kiro2api.errors import (
+    CredentialsRejected,
+    ShuttingDown,
+    UpstreamFault,
+    UpstreamUnavailable,
+)
+
+_FIRST_RETRY: Final = 1.0
+_LONGEST_RETRY: Final = 60.0
+
+
+class _Unsaved:
+    """Renewed credentials that the store has not taken yet, and the next try."""
+
+    def __init__(self, account: Account, credentials: Credentials) -> None:
+        self.account = account
+        self.credentials = credentials
+        self.tries = 0
+        self.timer: IDelayedCall | None = None
+
+    def hush(self) -> None:
+        if self.timer is not None and self.timer.active():
+            self.timer.cancel()
+        self.timer = None
+
+
+class RefreshOnce:
+    """Joins all who need the same account's refresh into one call."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        sources: Mapping[Method, ITokenSource],
+        store: ICredentialStore,
+        keyring: Keyring,
+        clock: IReactorTime,
+    ) -> None:
+        self._sources = dict(sources)
+        self._store = store
+        self._keyring = keyring
+        self._clock = clock
+        # Every waiter has a Deferred of its own: a shared one would cancel for all (and a dict
+        # keeps their order while one can leave at no cost).
+        self._waiting: dict[str, dict[Deferred[Credentials], None]] = {}
+        self._flights: dict[str, Deferred[None]] = {}
+        self._unsaved: dict[str, _Unsaved] = {}
+        self._renewed_at: dict[str, float] = {}
+        self._stopped = False
+
+    def renewed_at(self, fingerprint: str) -> float:
+        """When the account was last renewed in this process (epoch seconds), 0 if never."""
+        return self._renewed_at.get(fingerprint, 0.0)
+
+    def renew(self, account: Account) -> Deferred[Credentials]:
+        """Fresh credentials, already in the keyring.
+
+        Cancelling gives up waiting; the refresh goes on for the others, or for the store.
+
+        :raises UpstreamFault: what the token source met; UpstreamUnavailable with code
+            ``store_failed`` if the credentials were renewed but cannot be stored at the moment.
+        """
+        fingerprint = account.fingerprint
+        waiting = self._waiting.setdefault(fingerprint, {})
+
+        def leave(waiter: Deferred[Credentials]) -> None:
+            waiting.pop(waiter, None)
+
+        waiter: Deferred[Credentials] = Deferred(leave)
+        waiting[waiter] = None
+        if fingerprint not in self._flights:
+            self._depart(account)
+        return waiter
+
+    def stop(self) -> Deferred[None]:
+        """Begin nothing more; fires when the refreshes under way have ended and what is not
+        stored yet has had one more try."""
+        self._stopped = True
+        for unsaved in tuple(self._unsaved.values()):
+            unsaved.hush()
+            if unsaved.account.fingerprint not in self._flights:
+                self._depart(unsaved.account)
+        ended = DeferredList([_copy(flight) for flight in self._flights.values()])
+        return ended.addCallback(lambda _: None)
+
+    def _depart(self, account: Account) -> None:
+        flight: Deferred[None] = Deferred()
+        self._flights[account.fingerprint] = flight
+        landed = Deferred.fromCoroutine(self._fly(account))
+        landed.addBoth(self._land, account.fingerprint, flight)
+        landed.addErrback(lambda f: self._log.failure("refresh could not be concluded", f))
+
+    async def _fly(self, account: Account) -> Credentials:
+        unsaved = self._unsaved.get(account.fingerprint)
+        if unsaved is None:
+            unsaved = _Unsaved(account, await self._fetch(account))
+            self._unsaved[account.fingerprint] = unsaved
+            self._renewed_at[account.fingerprint] = self._clock.seconds()
+        unsaved.hush()
+        await self._save(unsaved)
+        del self._unsaved[account.fingerprint]
+        self._keyring.put(account.fingerprint, unsaved.credentials)
+        return unsaved.credentials
+
+    async def _fetch(self, account: Account) -> Credentials:
+        source = self._sources.get(account.method)
+        if source is None:
+            raise CredentialsRejected("This kind of account cannot be renewed.", code="no_renewal")
+        if self._stopped:
+            raise UpstreamUnavailable("The service is shutting down.", code="stopping")
+        try:
+            return await source.refresh(account, self._keyring.current(account.fingerprint))
+        except (CancelledError, UpstreamFault):
+            raise
+        except Exception as error:
+            self._log.failure("refresh of account {name} failed unexpectedly", name=account.name)
+            raise UpstreamUnavailable("The refresh failed.", code="internal") from error
+
+    async def _save(self, unsaved: _Unsaved) -> None:
+        try:
+            await self._store.save(unsaved.account, unsaved.credentials)
+        except CancelledError:
+            raise
+        except Exception as error:
+            # The store may fail in any way of its own; the credentials must survive all of them.
+            wait = min(_FIRST_RETRY * 2 ** min(unsaved.tries, 10), _LONGEST_RETRY)
+            unsaved.tries += 1
+            self._log.critical(
+                "the renewed credentials of account {name} are NOT stored ({kind}); they are kept "
+                "in memory and stored again in {wait} s: do not kill this process",
+                name=unsaved.account.name,
+                kind=type(error).__name__,
+                wait=wait,
+            )
+            if not self._stopped:
+                unsaved.timer = self._clock.callLater(wait, self._retry, unsaved.account)
+            raise UpstreamUnavailable(
+                "The renewed credentials cannot be stored.", code="store_failed"
+            ) from error
+
+    def _retry(self, account: Account) -> None:
+        if account.fingerprint not in self._flights:
+            self._depart(account)
+
+    def _land(
+        self, result: Credentials | Failure, fingerprint: str, flight: Deferred[None]
+    ) -> None:
+        # Whoever asks from now on begins a new flight, also out of a callback below.
+        del self._flights[fingerprint]
+        for waiter in tuple(self._waiting.pop(fingerprint, {})):
+            if waiter.called:
+                continue
+            if isinstance(result, Failure):
+                # One Failure each: Deferreds change the Failures that pass through them.
+                waiter.errback(Failure(result.value.with_traceback(None)))
+            else:
+                waiter.callback(result)
+        flight.callback(None)
+
+
+def _copy(flight: Deferred[None]) -> Deferred[None]:
+    """A Deferred that follows ``flight``; cancelling it changes nothing."""
+    follower: Deferred[None] = Deferred()
+    flight.addCallback(lambda _: follower.callback(None) if not follower.called else None)
+    return follower

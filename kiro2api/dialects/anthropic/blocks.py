@@ -1,0 +1,238 @@
+# -*- test-case-name: tests.dialects.anthropic.test_blocks -*-
+"""Content blocks of a client's message to parts of the neutral question.
+
+Known blocks are read strictly, with the path of a bad field; a block of an unknown type becomes
+its own JSON as text, because clients learn new types before we do and a refusal would end a
+session that is otherwise fine. Must not know messages, roles or the upstream.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from kiro2api.conversation.question import (
+    Document,
+    Part,
+    RedactedThinking,
+    ResultPart,
+    Text,
+    Thinking,
+    ToolResult,
+    ToolUse,
+)
+from kiro2api.dialects.anthropic import media
+from kiro2api.dialects.anthropic.decoding import compact, decode, json_text, rejected
+
+Content: TypeAlias = str | list[msgspec.Raw] | None
+
+
+class TextBlock(msgspec.Struct, tag="text"):
+    """Text, whatever cache marks and citations come with it."""
+
+    text: str
+
+    def parts(self, raw: msgspec.Raw, where: str) -> Sequence[Part]:
+        return (Text(self.text),) if self.text else ()
+
+
+class ImageBlock(msgspec.Struct, tag="image"):
+    """An image by value, URL or file id."""
+
+    source: msgspec.Raw
+
+    def parts(self, raw: msgspec.Raw, where: str) -> Sequence[Part]:
+        below = f"{where}.source"
+        part = media.image(media.read_source(self.source, below), below)
+        return (Text(compact(raw)) if part is None else part,)
+
+
+class DocumentBlock(msgspec.Struct, tag="document"):
+    """A document by value, as text, as blocks, by URL or by file id."""
+
+    source: msgspec.Raw
+    title: str | None = None
+    context: str | None = None
+
+    def parts(self, raw: msgspec.Raw, where: str) -> Sequence[Part]:
+        below = f"{where}.source"
+        source = media.read_source(self.source, below)
+        found: tuple[Part, ...]
+        if source.type == "content":
+            found = _PLAIN.read(source.content, f"{below}.content")
+        else:
+            part = media.document(source, self.title or "", below)
+            found = (Text(compact(raw)) if part is None else part,)
+        # A Document carries its title as its name; beside any other part it has to be said.
+        named = len(found) == 1 and isinstance(found[0], Document)
+        said = (self.context,) if named else (self.title, self.context)
+        return (*(Text(text) for text in said if text), *found)
+
+
+class ToolUseBlock(msgspec.Struct, tag="tool_use"):
+    """A call of a client's tool."""
+
+    id: str
+    name: str
+    input: msgspec.Raw = msgspec.Raw(b"{}")
+
+    def parts(self, raw: msgspec.Raw, where: str) -> Sequence[Part]:
+        given = json_text(self.input)
+        return (ToolUse(self.id, self.name, b"{}" if given == b"null" else given),)
+
+
+class ToolResultBlock(msgspec.Struct, tag="tool_result"):
+    """What a call returned: text, blocks, or nothing."""
+
+    tool_use_id: str
+    content: msgspec.Raw = msgspec.Raw(b"null")
+    is_error: bool | None = None
+
+    def parts(self, raw: msgspec.Raw, where: str) -> Sequence[Part]:
+        found: tuple[ResultPart, ...]
+        try:
+            content = _CONTENT.decode(self.content)
+        except msgspec.ValidationError:  # an object or a number: some tools return just that
+            found = (Text(compact(self.content)),)
+        else:
+            parts = _RESULT.read(content, f"{where}.content")
+            found = tuple(part for part in parts if isinstance(part, ResultPart))
+        return (ToolResult(self.tool_use_id, found, bool(self.is_error)),)
+
+
+class ThinkingBlock(msgspec.Struct, tag="thinking"):
+    """Earlier reasoning; its text may be empty where the client chose not to see it."""
+
+    thinking: str | None = None
+    signature: str | None = None
+
+    def parts(self, raw: msgspec.Raw, where: str) -> Sequence[Part]:
+        return (Thinking(self.thinking or "", self.signature or ""),)
+
+
+class RedactedThinkingBlock(msgspec.Struct, tag="redacted_thinking"):
+    """Earlier reasoning that nobody but its provider can read."""
+
+    data: str
+
+    def parts(self, raw: msgspec.Raw, where: str) -> Sequence[Part]:
+        return (RedactedThinking(self.data),)
+
+
+class ToolReferenceBlock(msgspec.Struct, tag="tool_reference"):
+    """A tool that the client's tool search found; it is among the tools as well."""
+
+    tool_name: str
+
+    def parts(self, raw: msgspec.Raw, where: str) -> Sequence[Part]:
+        return (Text(f"The tool {self.tool_name} is available now."),)
+
+
+class SearchResultBlock(msgspec.Struct, tag="search_result"):
+    """A passage from the client's own search."""
+
+    content: list[msgspec.Raw]
+    source: str = ""
+    title: str = ""
+
+    def parts(self, raw: msgspec.Raw, where: str) -> Sequence[Part]:
+        head = "\n".join(line for line in (self.title, self.source) if line)
+        found = _PLAIN.read(self.content, f"{where}.content")
+        return (Text(head), *found) if head else found
+
+
+class ServerToolUseBlock(msgspec.Struct, tag="server_tool_use"):
+    """A call that an earlier server made itself. Its result follows as a block of its own."""
+
+    name: str
+    input: msgspec.Raw = msgspec.Raw(b"{}")
+
+    def parts(self, raw: msgspec.Raw, where: str) -> Sequence[Part]:
+        return (Text(f"(The server ran {self.name} with {compact(self.input)}.)"),)
+
+
+class WebPage(msgspec.Struct):
+    """One page found; its encrypted content is of use to the server that made it only."""
+
+    url: str
+    title: str | None = None
+
+
+class WebSearchResultBlock(msgspec.Struct, tag="web_search_tool_result"):
+    """What such a call of the web search found."""
+
+    content: list[WebPage]
+
+    def parts(self, raw: msgspec.Raw, where: str) -> Sequence[Part]:
+        lines = [f"{page.title or page.url}: {page.url}" for page in self.content]
+        return (Text("\n".join(["(Pages found by the web search:", *lines, ")"])),)
+
+
+_Plain: TypeAlias = TextBlock | ImageBlock
+_Result: TypeAlias = (
+    _Plain | DocumentBlock | ToolReferenceBlock | SearchResultBlock | WebSearchResultBlock
+)
+_Block: TypeAlias = (
+    _Result
+    | ToolUseBlock
+    | ToolResultBlock
+    | ThinkingBlock
+    | RedactedThinkingBlock
+    | ServerToolUseBlock
+)
+
+
+class _Tag(msgspec.Struct):
+    type: str
+
+
+_CONTENT: Final = msgspec.json.Decoder[Content](Content)
+_TAG: Final = msgspec.json.Decoder(_Tag)
+_STRING: Final = msgspec.json.Decoder(str)
+_QUOTE: Final = ord('"')
+
+# A bad field in one of these is worth a refusal: the client meant it to be read. What a server
+# tool left behind in the history is not.
+_STRICT: Final = frozenset(
+    {"text", "image", "document", "tool_use", "tool_result", "thinking", "redacted_thinking"}
+)
+
+
+class BlockReader:
+    """Reads lists of blocks of one vocabulary; any other block becomes text.
+
+    Vocabularies get smaller from the message inwards, so nesting ends by itself.
+    """
+
+    def __init__(self, union: Any, strict: frozenset[str]) -> None:
+        self._decoder: msgspec.json.Decoder[_Block] = msgspec.json.Decoder(union)
+        self._strict = strict
+
+    def read(self, content: Content, where: str) -> tuple[Part, ...]:
+        """The parts of some content in order; raises RequestRejected."""
+        if not content:
+            return ()
+        if isinstance(content, str):
+            return (Text(content),)
+        found: list[Part] = []
+        decode_block = self._decoder.decode
+        for index, raw in enumerate(content):
+            try:
+                block = decode_block(raw)
+            except msgspec.ValidationError as error:
+                found.append(self._irregular(raw, f"{where}[{index}]", error))
+            else:
+                found += block.parts(raw, f"{where}[{index}]")
+        return tuple(found)
+
+    def _irregular(self, raw: msgspec.Raw, where: str, error: msgspec.ValidationError) -> Part:
+        if memoryview(raw)[0] == _QUOTE:
+            return Text(_STRING.decode(raw))
+        if decode(_TAG, raw, where).type in self._strict:
+            raise rejected(error, where) from None
+        return Text(compact(raw))
+
+
+_PLAIN: Final = BlockReader(_Plain, frozenset({"text", "image"}))
+_RESULT: Final = BlockReader(_Result, frozenset({"text", "image", "document"}))
+MESSAGE: Final = BlockReader(_Block, _STRICT)

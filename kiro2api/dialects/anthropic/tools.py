@@ -1,0 +1,143 @@
+# -*- test-case-name: tests.dialects.anthropic.test_tools -*-
+"""The client's tools and its choice among them.
+
+Must not know what the upstream takes of names and schemas. Tools that a server would have to run
+itself are left out here: a client that offers a search tool is content with an answer in text.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import msgspec
+
+from kiro2api.conversation.question import ToolChoice, ToolSpec
+from kiro2api.dialects.anthropic.decoding import json_text
+from kiro2api.errors import RequestRejected
+
+_PLACEHOLDER: Final = "DeferredToolPlaceholder"
+"""Stands for the tools that a server with tool search would load later."""
+
+_NO_JSON: Final = msgspec.Raw(b"null")
+
+
+class Tool(msgspec.Struct):
+    """One entry of ``tools``; server tools bring fields of their own, which are ignored."""
+
+    type: str | None = None
+    name: str | None = None
+    description: str | None = None
+    input_schema: msgspec.Raw = _NO_JSON
+
+
+class Choice(msgspec.Struct):
+    """The client's ``tool_choice``."""
+
+    type: str = "auto"
+    name: str | None = None
+    disable_parallel_tool_use: bool | None = None
+
+
+# Tools whose schema the model provider knows and the client runs. The model behind the upstream
+# is told what such a client takes; without this the tool would be lost.
+_CLIENT_RUN: Final = {
+    "bash_": ToolSpec(
+        name="bash",
+        description=(
+            "Runs a command in a shell session that lasts for the whole conversation. "
+            "With restart set, the session is started anew instead."
+        ),
+        schema=(
+            b'{"type":"object","properties":{'
+            b'"command":{"type":"string","description":"The command to run"},'
+            b'"restart":{"type":"boolean","description":"Start the session anew"}}}'
+        ),
+    ),
+    "text_editor_": ToolSpec(
+        name="str_replace_based_edit_tool",
+        description=(
+            "Looks at and edits files. view shows a file or lists a directory; create writes a "
+            "new file; str_replace replaces a text that occurs exactly once; insert adds text "
+            "after a line."
+        ),
+        schema=(
+            b'{"type":"object","properties":{'
+            b'"command":{"type":"string","enum":["view","create","str_replace","insert"]},'
+            b'"path":{"type":"string","description":"The file or directory"},'
+            b'"view_range":{"type":"array","items":{"type":"integer"},'
+            b'"description":"For view: first and last line, counted from 1; -1 is the end"},'
+            b'"file_text":{"type":"string","description":"For create: the whole content"},'
+            b'"old_str":{"type":"string","description":"For str_replace: the text to find"},'
+            b'"new_str":{"type":"string","description":"For str_replace: its replacement"},'
+            b'"insert_line":{"type":"integer","description":"For insert: 0 is the beginning"},'
+            b'"insert_text":{"type":"string","description":"For insert: the text to add"}},'
+            b'"required":["command","path"]}'
+        ),
+    ),
+    "memory_": ToolSpec(
+        name="memory",
+        description=(
+            "Keeps notes in files below /memories that outlive the conversation: view, create, "
+            "str_replace, insert, delete and rename."
+        ),
+        schema=(
+            b'{"type":"object","properties":{"command":{"type":"string",'
+            b'"enum":["view","create","str_replace","insert","delete","rename"]},'
+            b'"path":{"type":"string","description":"A path below /memories"},'
+            b'"view_range":{"type":"array","items":{"type":"integer"}},'
+            b'"file_text":{"type":"string"},"old_str":{"type":"string"},'
+            b'"new_str":{"type":"string"},"insert_line":{"type":"integer"},'
+            b'"insert_text":{"type":"string"},'
+            b'"old_path":{"type":"string","description":"For rename"},'
+            b'"new_path":{"type":"string","description":"For rename"}},'
+            b'"required":["command"]}'
+        ),
+    ),
+}
+
+
+def read_tools(tools: Sequence[Tool] | None) -> tuple[ToolSpec, ...]:
+    """The tools that can be served; raises RequestRejected for one without a name."""
+    found = []
+    for index, tool in enumerate(tools or ()):
+        spec = _spec(tool, f"tools[{index}]")
+        if spec is not None:
+            found.append(spec)
+    return tuple(found)
+
+
+def read_choice(choice: Choice | None, tools: Collection[ToolSpec]) -> ToolChoice:
+    """The choice, as far as it can be met by the tools that remain."""
+    if choice is None:
+        return ToolChoice()
+    parallel = not choice.disable_parallel_tool_use
+    match choice.type:
+        case "none":
+            return ToolChoice(mode="none", parallel=parallel)
+        case "any" if tools:
+            return ToolChoice(mode="any", parallel=parallel)
+        case "tool" if choice.name is not None and choice.name in {tool.name for tool in tools}:
+            return ToolChoice(mode="named", name=choice.name, parallel=parallel)
+    return ToolChoice(parallel=parallel)
+
+
+def _spec(tool: Tool, where: str) -> ToolSpec | None:
+    if tool.name == _PLACEHOLDER:
+        return None
+    kind = tool.type or "custom"
+    schema = json_text(tool.input_schema)
+    if kind != "custom" and schema == b"null":
+        return _client_run(kind, tool)
+    if not tool.name:
+        raise RequestRejected(f"{where}.name: this field is required", param=f"{where}.name")
+    return ToolSpec(
+        name=tool.name,
+        description=tool.description or "",
+        schema=b"{}" if schema == b"null" else schema,
+    )
+
+
+def _client_run(kind: str, tool: Tool) -> ToolSpec | None:
+    for prefix, spec in _CLIENT_RUN.items():
+        if kind.startswith(prefix):
+            return msgspec.structs.replace(spec, name=tool.name or spec.name)
+    return None

@@ -1,0 +1,66 @@
+# -*- test-case-name: tests.web.test_model_api -*-
+"""The routes of the model APIs: messages, chat completions, token counts and model lists.
+
+Each route is a few lines: what a request means is the dialects' and serving's business. Paths are
+canonical already (see paths).
+"""
+
+from typing import Any
+
+from klein import Klein
+
+from kiro2api.conversation.tokens import estimate
+from kiro2api.dialects.anthropic.ask import parse_count
+from kiro2api.dialects.anthropic.dialect import ANTHROPIC
+from kiro2api.dialects.chat.dialect import CHAT
+from kiro2api.web.gate import Gate
+from kiro2api.web.listing import ModelShelf
+from kiro2api.web.reply import dialect_of, id_of, install_error_pages, send_json, send_value
+from kiro2api.web.serving import Serving
+from kiro2api.web.site import ApiRequest
+
+
+class ModelApi:
+    """Routes for the APIs' clients."""
+
+    app: Any = Klein()
+    install_error_pages(app)
+
+    def __init__(self, gate: Gate, serving: Serving, shelf: ModelShelf) -> None:
+        self._gate = gate
+        self._serving = serving
+        self._shelf = shelf
+
+    @app.route("/v1/messages", methods=["POST"])
+    async def messages(self, request: ApiRequest) -> bytes | None:
+        """Anthropic Messages."""
+        return await self._serving.serve(request, ANTHROPIC)
+
+    @app.route("/v1/chat/completions", methods=["POST"])
+    async def chat_completions(self, request: ApiRequest) -> bytes | None:
+        """OpenAI Chat Completions."""
+        return await self._serving.serve(request, CHAT)
+
+    @app.route("/v1/messages/count_tokens", methods=["POST"])
+    def count_tokens(self, request: ApiRequest) -> bytes:
+        """Anthropic token counting; an estimate, and fast."""
+        self._gate.identify(request)
+        request.setHeader(ANTHROPIC.id_header, id_of(request))
+        tokens = estimate(parse_count(request.body))
+        return send_value(request, {"input_tokens": tokens})
+
+    @app.route("/v1/models", methods=["GET"])
+    def list_models(self, request: ApiRequest) -> bytes:
+        """The models on offer, in the shape of whoever asks."""
+        self._gate.identify(request)
+        dialect = dialect_of(request)
+        request.setHeader(dialect.id_header, id_of(request))
+        return send_json(request, self._shelf.page(request, dialect))
+
+    @app.route("/v1/models/<path:model_id>", methods=["GET"])
+    def one_model(self, request: ApiRequest, model_id: str) -> bytes:
+        """One model."""
+        self._gate.identify(request)
+        dialect = dialect_of(request)
+        request.setHeader(dialect.id_header, id_of(request))
+        return send_json(request, self._shelf.one(request.group, model_id, dialect))

@@ -1,0 +1,132 @@
+# -*- test-case-name: tests.web.test_operator_api -*-
+"""The operator's routes: liveness, health, and the state of the accounts.
+
+Shows names and states, never a credential. Must not know dialects.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from klein import Klein
+from twisted.internet.interfaces import IReactorTime
+
+from kiro2api import __version__
+from kiro2api.accounts.status import AccountStatus
+from kiro2api.web.gate import Gate
+from kiro2api.web.reply import install_error_pages, send_json, send_value
+from kiro2api.web.site import ApiRequest
+
+
+class Accounts(Protocol):
+    """The part of the pool that an operator may look at."""
+
+    def snapshot(self) -> list[AccountStatus]:
+        """Every account as it is now, in configured order."""
+
+
+def moment(epoch: float) -> str:
+    """RFC 3339 in UTC; empty for 0, which stands for never or unknown."""
+    if not epoch:
+        return ""
+    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds")
+
+
+class OperatorApi:
+    """Routes for whoever runs the service.
+
+    :param store_alive: whether the store answered its last statement.
+    """
+
+    app: Any = Klein()
+    install_error_pages(app)
+
+    def __init__(
+        self,
+        gate: Gate,
+        accounts: Accounts,
+        clock: IReactorTime,
+        *,
+        started: float,
+        store_alive: Callable[[], bool],
+        requests_active: Callable[[], int],
+    ) -> None:
+        self._gate = gate
+        self._accounts = accounts
+        self._clock = clock
+        self._started = started
+        self._store_alive = store_alive
+        self._requests_active = requests_active
+
+    @app.route("/", methods=["GET", "HEAD"])
+    def root(self, request: ApiRequest) -> bytes:
+        """Clients probe this before they connect."""
+        return send_value(request, {"service": "kiro2api", "version": __version__})
+
+    @app.route("/api/hello", methods=["GET", "HEAD"])
+    def hello(self, request: ApiRequest) -> bytes:
+        """Claude Code's connection warm-up."""
+        return send_json(request, b"{}")
+
+    @app.route("/health", methods=["GET", "HEAD"])
+    def health(self, request: ApiRequest) -> bytes:
+        """503 when the store is gone or nobody can serve; no names, since it needs no key."""
+        statuses = self._accounts.snapshot()
+        ready = sum(status.ready for status in statuses)
+        alive = self._store_alive()
+        healthy = alive and (ready > 0 or not statuses)
+        return send_value(
+            request,
+            {
+                "status": "healthy" if healthy else "degraded",
+                "version": __version__,
+                "uptime": int(self._clock.seconds() - self._started),
+                "timestamp": moment(self._clock.seconds()),
+                "database": "connected" if alive else "disconnected",
+                "accounts": {"total": len(statuses), "ready": ready},
+                "active_requests": self._requests_active(),
+            },
+            200 if alive else 503,
+        )
+
+    @app.route("/api/tokens", methods=["GET"])
+    def tokens(self, request: ApiRequest) -> bytes:
+        """The accounts: state and reason, until when, counts; ``?group=`` shows one group."""
+        self._gate.identify_admin(request)
+        wanted = request.args.get(b"group", [b""])[0].decode("utf-8", "replace")
+        shown = [s for s in self._accounts.snapshot() if not wanted or s.group == wanted]
+        in_flight = [status.in_flight for status in shown]
+        return send_value(
+            request,
+            {
+                "timestamp": moment(self._clock.seconds()),
+                "total_tokens": len(shown),
+                "active_tokens": sum(status.ready for status in shown),
+                "tokens": [_token(index, status) for index, status in enumerate(shown, 1)],
+                "pool_stats": {
+                    "total_tokens": len(shown),
+                    "active_tokens": sum(status.ready for status in shown),
+                    "global_in_flight": sum(in_flight),
+                    "tokens_with_in_flight": sum(1 for count in in_flight if count),
+                },
+            },
+        )
+
+
+def _token(index: int, status: AccountStatus) -> dict[str, object]:
+    return {
+        "id": status.short_id,
+        "index": index,
+        "name": status.name,
+        "group": status.group,
+        "auth_type": status.method,
+        "status": status.state,
+        "error": status.reason,
+        "returns_at": moment(status.until),
+        "expires_at": moment(status.expires_at),
+        "last_used": moment(status.last_used),
+        "in_flight": status.in_flight,
+        "request_count": status.served + status.failed,
+        "success_count": status.served,
+        "failure_count": status.failed,
+    }

@@ -1,0 +1,209 @@
+# -*- test-case-name: tests.web.test_serving -*-
+"""One model request from parse to last byte, the same for every dialect.
+
+Ties gate, dialect, exchange and relay together and leaves one record behind, whatever happens.
+Must not know any dialect's shapes.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IReactorTime
+
+from kiro2api.accounts.interfaces import End
+from kiro2api.conversation.answer import Usage
+from kiro2api.conversation.tokens import TokenCache, estimate
+from kiro2api.dialects.dialect import Asked, Dialect, Opening
+from kiro2api.errors import KiroError, Scope, UpstreamFault
+from kiro2api.exchange import Asking, Exchanges
+from kiro2api.metering import Meter, Record
+from kiro2api.web.gate import Caller, Gate
+from kiro2api.web.gather import Gathering
+from kiro2api.web.relay import StreamRelay
+from kiro2api.web.reply import id_of, send_json
+from kiro2api.web.site import ApiRequest
+
+
+class Timeouts(msgspec.Struct, frozen=True):
+    """Seconds that an answer may take for this and that."""
+
+    ping: float = 15.0
+    silence: float = 180.0
+    stall: float = 300.0
+
+
+class Progress:
+    """What is known of a request while it is served; becomes its record."""
+
+    def __init__(self, request: ApiRequest, dialect: Dialect, caller: Caller, now: float) -> None:
+        self.request = request
+        self.dialect = dialect
+        self.caller = caller
+        self.started = now
+        self.first_event: float | None = None
+        self.asked: Asked | None = None
+        self.asking: Asking | None = None
+        self.usage: Usage | None = None
+        self.fault: KiroError | None = None
+        self.outcome = "failed"
+
+    def record(self, now: float, default_group: str) -> Record:
+        """The finished request as one flat record."""
+        asked, asking, usage, fault = self.asked, self.asking, self.usage, self.fault
+        return Record(
+            request_id=id_of(self.request),
+            dialect=self.dialect.name,
+            model=asked.model if asked else "",
+            upstream_model=asking.upstream_model if asking else "",
+            group=self.request.group or default_group,
+            account=asking.account if asking else "",
+            key=self.caller.name,
+            stream=asked.stream if asked else False,
+            status=self.dialect.status(fault) if fault is not None else 200,
+            outcome=self.outcome,
+            error=(fault.code or fault.kind.value) if fault is not None else "",
+            started=self.started,
+            first_event_seconds=None
+            if self.first_event is None
+            else self.first_event - self.started,
+            total_seconds=now - self.started,
+            input_tokens=usage.input_tokens if usage else 0,
+            output_tokens=usage.output_tokens if usage else 0,
+            cache_read_tokens=usage.cache_read_tokens if usage else 0,
+            cache_write_tokens=usage.cache_write_tokens if usage else 0,
+            usage_provenance=usage.provenance if usage else "",
+            credits=usage.credits if usage else 0.0,
+            attempts=asking.attempts if asking else 0,
+            upstream_request_id=asking.upstream_request_id if asking else "",
+        )
+
+
+class Serving:
+    """Serves model requests.
+
+    :param default_group: the group of a path without one.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        exchanges: Exchanges,
+        meter: Meter,
+        clock: IReactorTime,
+        *,
+        timeouts: Timeouts,
+        default_group: str,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._gate = gate
+        self._exchanges = exchanges
+        self._meter = meter
+        self._clock = clock
+        self._timeouts = timeouts
+        self._default_group = default_group
+        self._new_id = new_id
+        self._tokens = TokenCache()
+        self.active: set[Progress] = set()
+
+    async def serve(self, request: ApiRequest, dialect: Dialect) -> bytes | None:
+        """Answer one request; raises KiroError for what is to be answered with a status."""
+        caller = self._gate.identify(request)
+        progress = Progress(request, dialect, caller, self._clock.seconds())
+        request.setHeader(dialect.id_header, id_of(request))
+        self._gate.enter()
+        self.active.add(progress)
+        try:
+            asked = progress.asked = dialect.parse(request.body)
+            asking = progress.asking = Asking(
+                asked.conversation,
+                asked.model,
+                request.group or self._default_group,
+                estimate(asked.conversation, self._tokens),
+            )
+            opening = Opening(
+                id=self._new_id(),
+                model=asked.model,
+                created=int(progress.started),
+                input_tokens=asking.input_tokens,
+                include_usage=asked.include_usage,
+                request_id=id_of(request),
+            )
+            if asked.stream:
+                await self._stream(progress, asking, opening)
+                return None
+            return await self._gather(progress, asking, opening)
+        except KiroError as error:
+            progress.fault = error
+            raise
+        except CancelledError:
+            progress.outcome = "abandoned"
+            raise
+        finally:
+            self._gate.leave()
+            self.active.discard(progress)
+            self._meter.finished(progress.record(self._clock.seconds(), self._default_group))
+
+    async def _stream(self, progress: Progress, asking: Asking, opening: Opening) -> None:
+        request, timeouts = progress.request, self._timeouts
+
+        def committed() -> None:
+            asking.committed = True
+
+        relay = StreamRelay(
+            request,
+            progress.dialect.writer(opening),
+            self._clock,
+            ping_seconds=timeouts.ping,
+            silence_seconds=timeouts.silence,
+            stall_seconds=timeouts.stall,
+            committed=committed,
+        )
+        try:
+            try:
+                exchange = await self._exchanges.open(asking)
+            except KiroError as fault:
+                if not relay.begun:
+                    raise
+                relay.fail(fault)
+                progress.fault = fault
+                return
+            progress.first_event = self._clock.seconds()
+            end, cause = End.ABANDONED, None
+            try:
+                await relay.run(exchange.stream)
+                end, cause = _judged(relay.fault)
+            finally:
+                progress.usage, progress.fault = relay.usage, relay.fault
+                exchange.settle(end, cause)
+            if relay.fault is None:
+                progress.outcome = "served"
+        finally:
+            relay.close()
+
+    async def _gather(self, progress: Progress, asking: Asking, opening: Opening) -> bytes:
+        collector = progress.dialect.collector(opening)
+        exchange = await self._exchanges.open(asking)
+        progress.first_event = self._clock.seconds()
+        gathering = Gathering(collector, self._clock, self._timeouts.silence)
+        end, cause = End.ABANDONED, None
+        try:
+            await gathering.run(exchange.stream)
+            end = End.SERVED
+        except UpstreamFault as fault:
+            end, cause = _judged(fault)
+            raise
+        finally:
+            progress.usage = gathering.usage
+            exchange.settle(end, cause)
+        progress.outcome = "served"
+        return send_json(progress.request, collector.reply())
+
+
+def _judged(fault: KiroError | None) -> tuple[End, UpstreamFault | None]:
+    """What the end of an answer says about the account."""
+    if fault is None:
+        return End.SERVED, None
+    if isinstance(fault, UpstreamFault) and fault.scope is not Scope.REQUEST:
+        return End.FAILED, fault
+    return End.ABANDONED, None

@@ -1,0 +1,104 @@
+"""A pool and a client whose every answer the test decides."""
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred, fail, succeed
+from zope.interface import implementer
+
+from kiro2api.accounts.account import Account, Credentials
+from kiro2api.accounts.interfaces import IAccountPool, Outcome
+from kiro2api.errors import KiroError, NoAccountAvailable
+from kiro2api.redaction import Secret
+from kiro2api.upstream.interfaces import AnswerStream, IKiroClient, OfferedModel
+
+
+def account(name: str, method: str = "social") -> Account:
+    """An invented account."""
+    return Account(fingerprint=f"fp-{name}", name=name, method=method)  # type: ignore[arg-type]
+
+
+class FakeLease:
+    """A lease that records how it ended."""
+
+    def __init__(self, lent: Account) -> None:
+        self.account = lent
+        self.credentials = Credentials(
+            access_token=Secret(f"access-{lent.name}"),
+            refresh_token=Secret("refresh"),
+            profile_arn="arn:aws:codewhisperer:us-east-1:123456789012:profile/ABCDEFGHIJKL",
+        )
+        self.outcomes: list[Outcome] = []
+        self.renewals = 0
+        self.renewal: Deferred[None] | None = None
+
+    def renew(self) -> Deferred[None]:
+        """Succeeds, unless the test put something else."""
+        self.renewals += 1
+        return succeed(None) if self.renewal is None else self.renewal
+
+    def settle(self, outcome: Outcome) -> None:
+        """Record."""
+        self.outcomes.append(outcome)
+
+
+@implementer(IAccountPool)
+class FakePool:
+    """Lends its accounts in order, each once per question."""
+
+    def __init__(self, accounts: Sequence[Account]) -> None:
+        self.accounts = list(accounts)
+        self.leases: list[FakeLease] = []
+        self.waiting: Deferred[FakeLease] | None = None
+        self.asked: list[tuple[str, frozenset[str]]] = []
+
+    def acquire(self, group: str, tried: frozenset[str]) -> Deferred[FakeLease]:
+        """The first account that was not tried."""
+        self.asked.append((group, tried))
+        if self.waiting is not None:
+            return self.waiting
+        for candidate in self.accounts:
+            if candidate.fingerprint not in tried:
+                lease = FakeLease(candidate)
+                self.leases.append(lease)
+                return succeed(lease)
+        return fail(NoAccountAvailable("nobody is left", retry_after=7.0))
+
+
+@implementer(IKiroClient)
+class FakeClient:
+    """Answers each attempt with the next result: a stream, a fault or a Deferred."""
+
+    def __init__(self, *results: AnswerStream | KiroError | Deferred[AnswerStream]) -> None:
+        self.results = list(results)
+        self.calls: list[tuple[str, bytes]] = []
+
+    def generate(
+        self, account: Account, credentials: Credentials, body: bytes, interpreter: object
+    ) -> Deferred[AnswerStream]:
+        """The next result."""
+        self.calls.append((account.name, body))
+        result = self.results.pop(0)
+        if isinstance(result, KiroError):
+            return fail(result)
+        return result if isinstance(result, Deferred) else succeed(result)
+
+    def models(
+        self, account: Account, credentials: Credentials
+    ) -> Deferred[tuple[OfferedModel, ...]]:
+        """Unknown."""
+        return succeed(())
+
+    def usage(self, account: Account, credentials: Credentials) -> Deferred[object]:
+        """Unknown."""
+        return succeed({})
+
+
+class FakeOffers:
+    """What accounts are offered, as the test says."""
+
+    def __init__(self, offered: tuple[OfferedModel, ...] | None = None) -> None:
+        self.offered = offered
+
+    def known(self, account: Account) -> tuple[OfferedModel, ...] | None:
+        """The same for everybody."""
+        return self.offered
