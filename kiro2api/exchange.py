@@ -12,7 +12,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from kiro2api.accounts.account import Account
+from kiro2api.accounts.account import Account, Credentials
 from kiro2api.accounts.interfaces import End, IAccountPool, Lease, Outcome
 from kiro2api.conversation.question import Conversation
 from kiro2api.errors import (
@@ -34,8 +34,10 @@ from kiro2api.upstream.interfaces import AnswerStream, IKiroClient, OfferedModel
 class Offers(Protocol):
     """What is known of the models that an account is offered."""
 
-    def known(self, account: Account) -> tuple[OfferedModel, ...] | None:
-        """The last list, or None while there is none; never waits."""
+    def known(
+        self, account: Account, credentials: Credentials | None = None
+    ) -> tuple[OfferedModel, ...] | None:
+        """The last list, or None while there is none; never waits, but renews behind the scenes."""
 
 
 class Asking(msgspec.Struct):
@@ -168,7 +170,7 @@ class Exchanges:
         account = lease.account
         asking.attempts += 1
         asking.account = account.name
-        offered = self._offers.known(account)
+        offered = self._offers.known(account, lease.credentials)
         upstream_id, window = _pick(model, offered)
         asking.upstream_model = upstream_id
         credentials = lease.credentials

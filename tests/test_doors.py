@@ -42,7 +42,7 @@ DOORS: dict[str, set[str]] = {
 }
 
 # Wiring: these know everybody.
-FREE = {"service", "tap", "logs", "demo", "workers", "supervisor", "commands"}
+FREE = {"service", "tap", "logs", "demo", "workers", "supervisor", "commands", "starting"}
 
 PURE = (
     "conversation/",

@@ -152,7 +152,7 @@ class ValueTests(SynchronousTestCase):
                     "http://h:70000",
                     "http://h:0",
                     "http://hôte",
-                    *BAD_TAILS,
+                    *BAD_URLS,
                 ),
             ),
             (

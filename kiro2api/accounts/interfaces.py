@@ -40,15 +40,17 @@ class ICredentialStore(Interface):
         """Fires only once the credentials are on disk."""
 
     def park(fingerprint: str, parked: Parked | None) -> "Deferred[None]":
-        """Remember, or forget, why an account is not to be asked."""
+        """Remember, or forget, why an account is not to be asked; also for one that was never
+        saved, such as an API key."""
 
 
 class ITokenSource(Interface):
     """Fetches a fresh access token from the account's login service."""
 
     def refresh(account: Account, credentials: Credentials) -> "Deferred[Credentials]":
-        """New credentials; fails with CredentialsRejected (a new login is needed),
-        Throttled or UpstreamUnavailable (the old refresh token stays good)."""
+        """New credentials; fails with CredentialsRejected (a new login is needed; ``code`` is
+        the OAuth error, e.g. ``invalid_grant``), AccessRefused, Throttled or UpstreamUnavailable
+        (the old refresh token stays good)."""
 
 
 class Lease(Protocol):

@@ -10,7 +10,7 @@ A login service may rotate the refresh token with every answer, so losing one lo
 from collections.abc import Mapping
 from typing import Final
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, succeed
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -18,12 +18,7 @@ from twisted.python.failure import Failure
 from kiro2api.accounts.account import Account, Credentials, Method
 from kiro2api.accounts.interfaces import ICredentialStore, ITokenSource
 from kiro2api.accounts.keyring import Keyring
-from kiro2api.errors import (
-    CredentialsRejected,
-    ShuttingDown,
-    UpstreamFault,
-    UpstreamUnavailable,
-)
+from kiro2api.errors import CredentialsRejected, UpstreamFault, UpstreamUnavailable
 
 _FIRST_RETRY: Final = 1.0
 _LONGEST_RETRY: Final = 60.0
@@ -100,7 +95,7 @@ class RefreshOnce:
             unsaved.hush()
             if unsaved.account.fingerprint not in self._flights:
                 self._depart(unsaved.account)
-        ended = DeferredList([_copy(flight) for flight in self._flights.values()])
+        ended = DeferredList(tuple(self._flights.values()), consumeErrors=True)
         return ended.addCallback(lambda _: None)
 
     def _depart(self, account: Account) -> None:
@@ -172,14 +167,8 @@ class RefreshOnce:
                 continue
             if isinstance(result, Failure):
                 # One Failure each: Deferreds change the Failures that pass through them.
+                assert result.value is not None
                 waiter.errback(Failure(result.value.with_traceback(None)))
             else:
                 waiter.callback(result)
         flight.callback(None)
-
-
-def _copy(flight: Deferred[None]) -> Deferred[None]:
-    """A Deferred that follows ``flight``; cancelling it changes nothing."""
-    follower: Deferred[None] = Deferred()
-    flight.addCallback(lambda _: follower.callback(None) if not follower.called else None)
-    return follower

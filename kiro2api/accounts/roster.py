@@ -14,6 +14,7 @@ from heapq import heapify, heappop, heappush
 from kiro2api.accounts.account import Account
 from kiro2api.accounts.penalties import State
 
+
 class Member:
     """What the ledger notes about one account."""
 

@@ -19,15 +19,10 @@ from zope.interface import implementer
 
 from kiro2api.accounts.account import Account, Credentials, is_profile_arn, is_token
 from kiro2api.accounts.interfaces import ITokenSource
-from kiro2api.errors import (
-    AccessRefused,
-    CredentialsRejected,
-    Throttled,
-    UpstreamFault,
-    UpstreamUnavailable,
-)
+from kiro2api.accounts.loginfaults import login_fault
+from kiro2api.errors import UpstreamFault, UpstreamUnavailable
 from kiro2api.redaction import Secret
-from kiro2api.upstream.bodies import read_bounded
+from kiro2api.upstream.bodies import BodyTooLong, read_bounded
 
 SOCIAL_URL: Final = "https://prod.us-east-1.auth.desktop.kiro.dev/refreshToken"
 DEFAULT_TIMEOUT: Final = 20.0
@@ -36,26 +31,6 @@ _BODY_LIMIT: Final = 64 * 1024
 _DEFAULT_LIFETIME: Final = 3600.0
 _LONGEST_LIFETIME: Final = 30 * 24 * 3600.0
 
-# Wire: the error type header of SSO OIDC carries the exception, its body the OAuth name.
-_EXCEPTIONS: Final[Mapping[str, str]] = {
-    "InvalidGrantException": "invalid_grant",
-    "InvalidClientException": "invalid_client",
-    "UnauthorizedClientException": "unauthorized_client",
-    "ExpiredTokenException": "expired_token",
-    "SlowDownException": "slow_down",
-    "AccessDeniedException": "access_denied",
-    "ThrottlingException": "slow_down",
-}
-_DEAD: Final = frozenset({"invalid_grant", "invalid_client", "unauthorized_client", "expired_token"})
-_KNOWN: Final = frozenset(
-    {
-        *_EXCEPTIONS.values(),
-        "invalid_request",
-        "invalid_scope",
-        "unsupported_grant_type",
-        "server_error",
-    }
-)
 _UNREACHABLE: Final = (
     ConnectError,
     ConnectionClosed,
@@ -87,17 +62,7 @@ class _Reply(msgspec.Struct, rename="camel"):
     profile_arn: object = None
 
 
-class _Complaint(msgspec.Struct):
-    """An unsuccessful answer, as far as it is understood."""
-
-    error: object = None
-    type: object = msgspec.field(default=None, name="__type")
-    message: object = None
-    error_description: object = None
-
-
 _REPLIES: Final = msgspec.json.Decoder(_Reply)
-_COMPLAINTS: Final = msgspec.json.Decoder(_Complaint)
 
 
 class _LoginService:
@@ -120,7 +85,7 @@ class _LoginService:
         asked = self._clock.seconds()
         status, headers, body = await self._ask(url, msgspec.json.encode(question))
         if status != 200:
-            raise _fault(status, headers, body)
+            raise login_fault(status, headers, body)
         return _merged(old, body, asked)
 
     async def _ask(self, url: str, data: bytes) -> tuple[int, Mapping[str, str], bytes]:
@@ -159,7 +124,11 @@ class _LoginService:
             unbuffered=True,
             reactor=self._clock,
         )
-        body = await read_bounded(response, _BODY_LIMIT, self._clock, self._timeout)
+        try:
+            body = await read_bounded(response, _BODY_LIMIT, self._clock, self._timeout)
+        except BodyTooLong as fault:
+            # Somebody's web page: its status still tells, its text is no JSON anyway.
+            body = fault.partial
         headers = {
             name: values[-1]
             for name in ("retry-after", "x-amzn-errortype", "x-amzn-requestid")
@@ -253,66 +222,3 @@ def _lifetime(expires_in: object) -> float:
     if isinstance(expires_in, bool) or not isinstance(expires_in, int | float):
         return _DEFAULT_LIFETIME
     return float(expires_in) if 0 < expires_in <= _LONGEST_LIFETIME else _DEFAULT_LIFETIME
-
-
-def _fault(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamFault:
-    """What an unsuccessful answer means.
-
-    Wire: every OAuth error is a 400 except invalid_client (401) and server_error (500); a 403 is
-    the content network's, not the login's.
-    """
-    code = _code(headers, body)
-    request_id = headers.get("x-amzn-requestid", "")
-    request_id = request_id if is_token(request_id) and len(request_id) <= 100 else None
-    if status == 401 or (status == 400 and code in _DEAD):
-        return CredentialsRejected(
-            "The account needs a new login.",
-            code=code if code in _DEAD else "invalid_grant",
-            status=status,
-            request_id=request_id,
-        )
-    if status == 429 or code == "slow_down":
-        return Throttled(
-            "The login service is asked too often.",
-            retry_after=_seconds(headers.get("retry-after", "")),
-            code=code or None,
-            status=status,
-            request_id=request_id,
-        )
-    if status == 400 and code == "access_denied":
-        return AccessRefused(
-            "The login service refuses this account.",
-            code=code,
-            status=status,
-            request_id=request_id,
-        )
-    return UpstreamUnavailable(
-        f"The login service answered with status {status}.",
-        code=code or None,
-        status=status,
-        request_id=request_id,
-    )
-
-
-def _code(headers: Mapping[str, str], body: bytes) -> str:
-    """The OAuth name of the error where it is one we know, else empty."""
-    try:
-        complaint = _COMPLAINTS.decode(body)
-    except (msgspec.DecodeError, UnicodeError):
-        complaint = _Complaint()
-    if isinstance(complaint.error, str) and complaint.error in _KNOWN:
-        return complaint.error
-    for said in (headers.get("x-amzn-errortype"), complaint.type):
-        if isinstance(said, str):
-            name = said.rpartition("#")[2].partition(":")[0]
-            if name in _EXCEPTIONS:
-                return _EXCEPTIONS[name]
-    words = f"{complaint.error} {complaint.message} {complaint.error_description}".lower()
-    if "invalid_grant" in words or "invalid refresh token" in words:
-        return "invalid_grant"
-    return ""
-
-
-def _seconds(text: str) -> float | None:
-    """Delta seconds of a Retry-After; dates are not worth a calendar here."""
-    return float(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None

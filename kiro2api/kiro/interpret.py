@@ -110,7 +110,8 @@ class Interpreter:
                         step(self, frame.payload, out)
                     else:
                         self._ignore(headers.event_type)
-                elif self._ends(frame, out):
+                else:
+                    out += self._ended_by(frame)
                     break
         except UpstreamFault as fault:
             self.fault = fault
@@ -150,18 +151,17 @@ class Interpreter:
     def _last(self, reason: StopReason) -> list[StreamEvent]:
         return [self._tally.usage(self._window, self._input_estimate), Ended(reason)]
 
-    def _ends(self, frame: Frame, out: list[StreamEvent]) -> bool:
-        """A frame that is not an event: True if it ends the answer, False to pass over it."""
+    def _ended_by(self, frame: Frame) -> list[StreamEvent]:
+        """A frame that is not an event ends the answer: as too long, or by its fault."""
         kind = frame.headers.message_type
-        if kind == "exception":
-            if frame.headers.exception_type in _OUTPUT_FULL:
-                out += self._last(StopReason.MAX_TOKENS)
-                self._over = True
-                return True
-            raise from_exception_frame(frame)
         if kind == "error":
             raise from_error_frame(frame)
-        raise ProtocolViolation("the upstream sent a frame that is no event, exception or error")
+        if kind != "exception":
+            raise ProtocolViolation("the upstream sent a frame that is of no known kind")
+        if frame.headers.exception_type not in _OUTPUT_FULL:
+            raise from_exception_frame(frame)
+        self._over = True
+        return self._last(StopReason.MAX_TOKENS)
 
     def _ignore(self, name: str) -> None:
         """Count an event of a type unknown to us. The names are the upstream's, hence bounded."""

@@ -26,7 +26,7 @@ def as_object(data: bytes) -> msgspec.Raw:
         return msgspec.Raw(b"{}")
     try:
         value = _decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _as_text(data)
     if too_deep(data, value):
         return _as_text(data)

@@ -6,6 +6,7 @@ is known is given at once and renewed behind the scenes. Wire: the list depends 
 profile, plan and region.
 """
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -90,7 +91,12 @@ class OfferedModels:
         entry = self._entry(account)
         if entry.flight is None and not self._may_ask(entry):
             return _settled(entry)
-        waiter: Deferred[Offer] = Deferred(entry.waiters.remove)
+
+        def leave(waiter: Deferred[Offer]) -> None:
+            if waiter in entry.waiters:
+                entry.waiters.remove(waiter)
+
+        waiter: Deferred[Offer] = Deferred(leave)
         entry.waiters.append(waiter)
         if entry.flight is None:
             self._ask(entry, account, credentials)
@@ -124,7 +130,12 @@ class OfferedModels:
 
     def _ask(self, entry: _Entry, account: Account, credentials: Credentials) -> None:
         flight = entry.flight = self._source.models(account, credentials)
-        flight.addCallbacks(self._told, self._refused, (entry,), None, (entry, account.name), None)
+        flight.addCallbacks(
+            self._told,
+            self._refused,
+            callbackArgs=(entry,),
+            errbackArgs=(entry, account.name),
+        )
 
     def _told(self, offer: Offer, entry: _Entry) -> None:
         entry.flight = None
@@ -141,8 +152,7 @@ class OfferedModels:
     def _refused(self, failure: Failure, entry: _Entry, name: str) -> None:
         entry.flight = None
         if failure.check(CancelledError):
-            waiters, entry.waiters = entry.waiters, []
-            for waiter in waiters:
+            for waiter in self._leaving(entry):
                 waiter.errback(CancelledError())
             return
         entry.due = self._clock.seconds() + self._pause
@@ -160,9 +170,13 @@ class OfferedModels:
         self._release(entry)
 
     def _release(self, entry: _Entry) -> None:
-        waiters, entry.waiters = entry.waiters, []
-        for waiter in waiters:
+        for waiter in self._leaving(entry):
             _settled(entry).chainDeferred(waiter)
+
+    def _leaving(self, entry: _Entry) -> Iterator[Deferred[Offer]]:
+        """Everybody who waits, each just before being told: what one does may cancel another."""
+        while entry.waiters:
+            yield entry.waiters.pop(0)
 
 
 def _settled(entry: _Entry) -> Deferred[Offer]:

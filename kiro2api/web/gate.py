@@ -5,8 +5,7 @@ Must not know dialects or accounts. Keys are looked up by digest, so neither the
 comparison nor a dump of memory tells a key.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from kiro2api.errors import Forbidden, NoAccountAvailable, Unauthorized
@@ -29,11 +28,6 @@ class HeaderSource(Protocol):
         """One header's value."""
 
 
-def digest_of(key: str) -> str:
-    """The digest under which a key is stored: keys are long and random, so no salt is needed."""
-    return hashlib.sha256(key.encode("utf-8")).hexdigest()
-
-
 def presented_keys(request: HeaderSource) -> list[str]:
     """Every key a request carries: ``x-api-key``, ``Authorization`` with or without Bearer."""
     found = []
@@ -51,28 +45,25 @@ def presented_keys(request: HeaderSource) -> list[str]:
 class Gate:
     """Admits callers.
 
-    :param digests: digest of each key to its caller.
+    :param digest: what is remembered of a key in place of the key itself.
     :param limit: requests served at once over all callers; 0 for no limit.
     """
 
-    def __init__(self, digests: Mapping[str, Caller], limit: int = 0) -> None:
-        self._digests = dict(digests)
+    def __init__(self, digest: Callable[[str], bytes], limit: int = 0) -> None:
+        self._digest = digest
+        self._digests: dict[bytes, Caller] = {}
         self._limit = limit
         self.inside = 0
 
-    @classmethod
-    def of(cls, clients: Iterable[Secret], admin: Secret | None, limit: int = 0) -> "Gate":
-        """A gate for configured keys; without an admin key client keys may administrate."""
+    def configure(self, clients: Iterable[Secret], admin: Secret | None) -> None:
+        """Admit the configured keys; without an admin key, client keys may administrate."""
         role: Role = "client" if admin else "admin"
-        digests = {
-            digest_of(key.reveal()): Caller(f"client-{number}", role)
-            for number, key in enumerate(clients, 1)
-        }
+        for number, key in enumerate(clients, 1):
+            self.add(self._digest(key.reveal()), Caller(f"client-{number}", role))
         if admin:
-            digests[digest_of(admin.reveal())] = Caller("admin", "admin")
-        return cls(digests, limit)
+            self.add(self._digest(admin.reveal()), Caller("admin", "admin"))
 
-    def add(self, digest: str, caller: Caller) -> None:
+    def add(self, digest: bytes, caller: Caller) -> None:
         """Admit one more key."""
         self._digests[digest] = caller
 
@@ -80,7 +71,7 @@ class Gate:
         """The caller; raises Unauthorized. Either header may hold the right key."""
         keys = presented_keys(request)
         for key in keys:
-            caller = self._digests.get(digest_of(key))
+            caller = self._digests.get(self._digest(key))
             if caller is not None:
                 return caller
         if not keys:

@@ -99,6 +99,8 @@ class FakeOffers:
     def __init__(self, offered: tuple[OfferedModel, ...] | None = None) -> None:
         self.offered = offered
 
-    def known(self, account: Account) -> tuple[OfferedModel, ...] | None:
+    def known(
+        self, account: Account, credentials: Credentials | None = None
+    ) -> tuple[OfferedModel, ...] | None:
         """The same for everybody."""
         return self.offered

@@ -1,5 +1,7 @@
 """Tests of what refusals mean."""
 
+from typing import Any
+
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,7 +60,7 @@ class MeaningTests(SynchronousTestCase):
     def test_reasons(self) -> None:
         """A reason says most, whatever the status and name."""
         overflow = {"kind": Kind.CONTEXT_OVERFLOW}
-        cases = [
+        cases: list[tuple[str, type[UpstreamFault], dict[str, Any]]] = [
             ("CONTENT_LENGTH_EXCEEDS_THRESHOLD", UpstreamRefused, overflow),
             ("PROMPT_TOO_LONG", UpstreamRefused, overflow),
             ("INVALID_MODEL_ID", UpstreamRefused, {"kind": Kind.MODEL_NOT_FOUND}),

@@ -1,3 +1,4 @@
+# -*- test-case-name: tests.kiro.test_request -*-
 """Tests of the request body: shape, acceptance, nothing lost."""
 
 from collections.abc import Iterator
@@ -82,8 +83,7 @@ def inputs(value: Any) -> Iterator[Any]:
 
 def said(conversation: Conversation) -> Iterator[str]:
     """Every text that must survive."""
-    for text in conversation.system:
-        yield text
+    yield from conversation.system
     for turn in conversation.turns:
         for part in turn.parts:
             if isinstance(part, Text):
@@ -454,7 +454,7 @@ class AnyQuestionTests(SynchronousTestCase):
                 continue
             try:
                 wanted = msgspec.json.decode(use.input)
-            except (msgspec.DecodeError, RecursionError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 wanted = None
             text = {"text": use.input.decode("utf-8", "replace")}
             self.assertIn(call["input"], (wanted, {"value": wanted}, text))

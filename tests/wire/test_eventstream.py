@@ -1,6 +1,8 @@
 """Tests of the binary framing."""
 
+from itertools import pairwise
 from struct import pack
+from typing import Any
 from zlib import crc32
 
 from hypothesis import given, settings
@@ -43,7 +45,7 @@ def decode(data: bytes, *cuts: int) -> list[Frame]:
     decoder = FrameDecoder()
     frames = []
     edges = [0, *cuts, len(data)]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         frames += decoder.receive(data[start:stop])
     decoder.finish()
     return frames
@@ -200,7 +202,7 @@ class CorruptionTests(SynchronousTestCase):
 
     def test_limits(self) -> None:
         """Sizes are refused at the prelude, before any more bytes are collected."""
-        cases = [
+        cases: list[tuple[bytes, dict[str, Any]]] = [
             (pack(">II", 15, 0), {}),
             (pack(">II", 24 * 1024 * 1024 + 1, 0), {}),
             (pack(">II", 1_000_000, 128 * 1024 + 1), {}),

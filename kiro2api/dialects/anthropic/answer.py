@@ -7,11 +7,10 @@ Must not know the connection it goes to: bytes come back, nothing is written her
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
-from kiro2api.conversation.answer import StreamEvent, TextDelta
+from kiro2api.conversation.answer import StreamEvent, TextDelta, Usage
+from kiro2api.dialects.anthropic.encoding import clean, encode, mended
 from kiro2api.dialects.anthropic.errors import event_body
-from kiro2api.dialects.anthropic.sequence import BlockSequence, State, mended
+from kiro2api.dialects.anthropic.sequence import BlockSequence, State
 from kiro2api.dialects.dialect import Opening
 from kiro2api.errors import KiroError
 
@@ -21,7 +20,15 @@ _MESSAGE_STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 _INPUT_SLICE: Final = 8192
 """Characters of a call's input per event: some proxies hold back a line that is much longer."""
 
-_encode: Final = msgspec.json.Encoder().encode
+
+def usage_fields(usage: Usage) -> dict[str, int]:
+    """The dialect's names for what was counted."""
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_creation_input_tokens": usage.cache_write_tokens,
+        "cache_read_input_tokens": usage.cache_read_tokens,
+    }
 
 
 class AnthropicStreamWriter(BlockSequence):
@@ -57,9 +64,9 @@ class AnthropicStreamWriter(BlockSequence):
                 if event.text:
                     out.append(head)
                     try:
-                        out.append(_encode(event.text))
+                        out.append(encode(event.text))
                     except UnicodeEncodeError:
-                        out.append(_encode(mended(event.text)))
+                        out.append(encode(mended(event.text)))
                     out.append(_DELTA_END)
             else:
                 self._take(event)
@@ -69,11 +76,11 @@ class AnthropicStreamWriter(BlockSequence):
     def ping(self) -> bytes:
         """A keep-alive. Before the beginning it stands alone, so that a failure can still come
         first, which more clients retry than a failure within a message."""
-        return b"" if self._state in (State.CLOSED, State.FAILED) else _PING
+        return b"" if self._over else _PING
 
     def fail(self, error: KiroError) -> bytes:
         """Close what is open, then the error event; never a ``message_stop`` after it."""
-        if self._state in (State.CLOSED, State.FAILED):
+        if self._over:
             return b""
         self._leave(cut=True)
         self._state = State.FAILED
@@ -90,14 +97,14 @@ class AnthropicStreamWriter(BlockSequence):
     def _show_begin(self) -> None:
         opening = self._opening
         message = {
-            "id": f"msg_{opening.id}",
+            "id": clean(f"msg_{opening.id}"),
             "type": "message",
             "role": "assistant",
-            "model": opening.model,
+            "model": clean(opening.model),
             "content": (),
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": usage_fields(opening.input_tokens, 1, 0, 0),
+            "usage": usage_fields(self._usage),
         }
         self._event("message_start", {"type": "message_start", "message": message})
         self._out.append(_PING)
@@ -135,18 +142,12 @@ class AnthropicStreamWriter(BlockSequence):
         self._event("content_block_stop", {"type": "content_block_stop", "index": self._index})
 
     def _show_end(self, reason: str, stop_sequence: str | None) -> None:
-        usage = self._usage
         self._event(
             "message_delta",
             {
                 "type": "message_delta",
                 "delta": {"stop_reason": reason, "stop_sequence": stop_sequence},
-                "usage": usage_fields(
-                    usage.input_tokens,
-                    usage.output_tokens,
-                    usage.cache_write_tokens,
-                    usage.cache_read_tokens,
-                ),
+                "usage": usage_fields(self._usage),
             },
         )
         self._out.append(_MESSAGE_STOP)
@@ -165,7 +166,7 @@ class AnthropicStreamWriter(BlockSequence):
         ).encode("ascii")
 
     def _delta(self, kind: str, field: str, text: str) -> None:
-        self._out += (self._delta_head(kind, field), encode_text(text), _DELTA_END)
+        self._out += (self._delta_head(kind, field), encode(text), _DELTA_END)
 
     def _event(self, name: str, data: dict[str, object]) -> None:
-        self._out += (b"event: ", name.encode("ascii"), b"\ndata: ", encode_safely(data), b"\n\n")
+        self._out += (b"event: ", name.encode("ascii"), b"\ndata: ", encode(data), b"\n\n")

@@ -85,18 +85,12 @@ class ToolResultBlock(msgspec.Struct, tag="tool_result"):
     """What a call returned: text, blocks, or nothing."""
 
     tool_use_id: str
-    content: msgspec.Raw = msgspec.Raw(b"null")
+    content: Content = None
     is_error: bool | None = None
 
     def parts(self, raw: msgspec.Raw, where: str) -> Sequence[Part]:
-        found: tuple[ResultPart, ...]
-        try:
-            content = _CONTENT.decode(self.content)
-        except msgspec.ValidationError:  # an object or a number: some tools return just that
-            found = (Text(compact(self.content)),)
-        else:
-            parts = _RESULT.read(content, f"{where}.content")
-            found = tuple(part for part in parts if isinstance(part, ResultPart))
+        parts = _RESULT.read(self.content, f"{where}.content")
+        found = tuple(part for part in parts if isinstance(part, ResultPart))
         return (ToolResult(self.tool_use_id, found, bool(self.is_error)),)
 
 
@@ -186,7 +180,6 @@ class _Tag(msgspec.Struct):
     type: str
 
 
-_CONTENT: Final = msgspec.json.Decoder[Content](Content)
 _TAG: Final = msgspec.json.Decoder(_Tag)
 _STRING: Final = msgspec.json.Decoder(str)
 _QUOTE: Final = ord('"')

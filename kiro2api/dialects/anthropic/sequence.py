@@ -11,8 +11,6 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, ClassVar, Final
 
-import msgspec
-
 from kiro2api.conversation.answer import (
     Ended,
     StopReason,
@@ -26,6 +24,7 @@ from kiro2api.conversation.answer import (
     ToolInputDelta,
     Usage,
 )
+from kiro2api.dialects.anthropic.encoding import clean, is_json
 from kiro2api.dialects.dialect import Opening
 
 
@@ -54,7 +53,6 @@ _STOP_REASONS: Final = {
     StopReason.REFUSAL: "refusal",
     StopReason.CONTEXT_WINDOW: "model_context_window_exceeded",
 }
-_ANY_JSON: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 class BlockSequence(ABC):
@@ -75,9 +73,13 @@ class BlockSequence(ABC):
         self._fragments: list[str] = []
         self._usage = Usage(input_tokens=opening.input_tokens, output_tokens=1)
 
+    @property
+    def _over(self) -> bool:
+        return self._state in _OVER
+
     def _take(self, event: StreamEvent) -> None:
         """Move on by one event."""
-        if self._state not in _OVER:
+        if not self._over:
             if self._state is State.IDLE:
                 self._state = State.BETWEEN
                 self._show_begin()
@@ -125,24 +127,24 @@ class BlockSequence(ABC):
             if self._state is not State.TEXT:
                 self._enter(State.TEXT)
                 self._show_text_open()
-            self._show_text(event.text)
+            self._show_text(clean(event.text))
 
     def _thinking(self, event: ThinkingDelta) -> None:
         if event.text:
             self._need_thinking()
-            self._show_thinking(event.text)
+            self._show_thinking(clean(event.text))
 
     def _signed(self, event: ThinkingSigned) -> None:
         """A signature covers what came since the last one, so it also closes its block."""
         if event.signature:
             self._need_thinking()
-            self._show_signature(event.signature)
+            self._show_signature(clean(event.signature))
             self._leave()
 
     def _redacted(self, event: ThinkingRedacted) -> None:
         if event.data:
             self._enter(State.THINKING)
-            self._show_redacted_open(event.data)
+            self._show_redacted_open(clean(event.data))
             self._leave()
 
     def _tool_begun(self, event: ToolBegun) -> None:
@@ -150,12 +152,13 @@ class BlockSequence(ABC):
             self._enter(State.TOOL)
             self._tools.add(event.id)
             self._tool = event.id
-            self._show_tool_open(client_tool_id(event.id), event.name)
+            self._show_tool_open(clean(client_tool_id(event.id)), clean(event.name))
 
     def _tool_input(self, event: ToolInputDelta) -> None:
         if self._state is State.TOOL and event.id == self._tool and event.json:
-            self._fragments.append(event.json)
-            self._show_input(event.json)
+            fragment = clean(event.json)
+            self._fragments.append(fragment)
+            self._show_input(fragment)
 
     def _tool_ended(self, event: ToolEnded) -> None:
         if self._state is State.TOOL and event.id == self._tool:
@@ -175,8 +178,8 @@ class BlockSequence(ABC):
         elif reason is StopReason.TOOL_USE and not self._tools:
             reason = StopReason.END_TURN
         self._state = State.CLOSED
-        sequence = event.stop_sequence if reason is StopReason.STOP_SEQUENCE else None
-        self._show_end(_STOP_REASONS[reason], sequence)
+        stopped = reason is StopReason.STOP_SEQUENCE
+        self._show_end(_STOP_REASONS[reason], clean(event.stop_sequence) if stopped else None)
 
     _STEPS: ClassVar[dict[type, Callable[["BlockSequence", Any], None]]] = {
         TextDelta: _text,
@@ -222,17 +225,3 @@ def client_tool_id(upstream_id: str) -> str:
     if upstream_id.startswith("toolu_"):
         return upstream_id
     return "toolu_" + upstream_id.removeprefix("tooluse_")
-
-
-def is_json(fragments: list[str]) -> bool:
-    """Whether the fragments of a call's input join to one JSON value."""
-    try:
-        _ANY_JSON.decode("".join(fragments))
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return False
-    return True
-
-
-def mended(text: str) -> str:
-    """The text with U+FFFD for every half of a surrogate pair, which no UTF-8 can carry."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
