@@ -207,7 +207,7 @@ class Exchanges:
                 )
             return result
 
-        return first.addBoth(disarm)  # type: ignore[return-value]
+        return first.addBoth(disarm)
 
     def _explained(self, fault: UpstreamFault, asking: Asking) -> Exception:
         """A refusal in terms that help: an unknown model lists the known ones."""

@@ -8,7 +8,7 @@ not decode them again.
 """
 
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 from kiro2api.conversation.question import (
@@ -23,7 +23,7 @@ from kiro2api.conversation.question import (
 from kiro2api.kiro.naming import Labels, Names
 from kiro2api.kiro.pairing import Calls, result_texts
 from kiro2api.kiro.toolinput import as_object
-from kiro2api.kiro.turns import Picture, Piece, Side
+from kiro2api.kiro.turns import Picture, Side
 from kiro2api.kiro.wording import (
     ACKNOWLEDGED,
     CONTINUE,
@@ -76,38 +76,33 @@ class History:
             use["input"] = as_object(data)
 
     def _assistant(self, side: Side, calls: Calls) -> Message:
-        content = _joined([self._said(group) for group in side.groups])
-        message: Message = {"content": content or SILENT}
-        uses = []
+        groups: list[list[str]] = []
+        uses: list[dict[str, Any]] = []
         for group in side.groups:
+            texts: list[str] = []
             for piece in group:
-                if isinstance(piece, ToolUse):
-                    name = self._names.upstream(piece.name)
-                    self.called[name] = None
-                    use: dict[str, Any] = {
-                        "toolUseId": calls.called(piece.id),
-                        "name": name,
-                        "input": {},
-                    }
-                    self._inputs.append((use, piece.input))
-                    uses.append(use)
+                if isinstance(piece, Text):
+                    texts.append(piece.text)
+                elif isinstance(piece, ToolUse):
+                    uses.append(self._use(piece, calls))
+                elif isinstance(piece, Document):
+                    texts.append(document_note(piece))
+                elif isinstance(piece, Reference):
+                    texts.append(reference_note(piece))
+            groups.append(texts)
+        message: Message = {"content": _joined(groups) or SILENT}
         if uses:
             message["toolUses"] = uses
         if self._replay and (reasoning := reasoning_content(side)) is not None:
             message["reasoningContent"] = reasoning
         return message
 
-    @staticmethod
-    def _said(group: Sequence[Piece]) -> list[str]:
-        texts = []
-        for piece in group:
-            if isinstance(piece, Text):
-                texts.append(piece.text)
-            elif isinstance(piece, Document):
-                texts.append(document_note(piece))
-            elif isinstance(piece, Reference):
-                texts.append(reference_note(piece))
-        return texts
+    def _use(self, piece: ToolUse, calls: Calls) -> dict[str, Any]:
+        name = self._names.upstream(piece.name)
+        self.called[name] = None
+        use: dict[str, Any] = {"toolUseId": calls.called(piece.id), "name": name, "input": {}}
+        self._inputs.append((use, piece.input))
+        return use
 
     def _user(self, side: Side, calls: Calls) -> Message:
         groups: list[list[str]] = []
@@ -182,6 +177,9 @@ def _is_base64(data: str) -> bool:
 
 def _joined(groups: list[list[str]]) -> str:
     """Turns by a blank line, parts of one turn by a line end; "" if nothing is said at all."""
-    turns = ["\n".join(filter(None, texts)) for texts in groups]
-    content = "\n\n".join(filter(None, turns))
+    if len(groups) == 1 and len(groups[0]) < 2:
+        content = groups[0][0] if groups[0] else ""
+    else:
+        turns = ["\n".join(filter(None, texts)) for texts in groups]
+        content = "\n\n".join(filter(None, turns))
     return "" if content.isspace() else content

@@ -24,6 +24,7 @@ class Calls:
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
         self._ids: dict[str, list[str]] = {}
+        self._answered: dict[str, int] = {}
         self._answers: dict[str, dict[str, Any] | None] = {}
 
     def __len__(self) -> int:
@@ -45,7 +46,9 @@ class Calls:
         labels = self._ids.get(result.id)
         if labels is None:
             return False
-        label = next((one for one in labels if self._answers[one] is None), labels[-1])
+        position = self._answered.get(result.id, 0)
+        self._answered[result.id] = position + 1
+        label = labels[min(position, len(labels) - 1)]
         blocks = [{"text": text} for text in result_texts(result)]
         status = "error" if result.is_error else "success"
         earlier = self._answers[label]

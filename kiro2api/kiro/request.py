@@ -43,13 +43,14 @@ class Prepared:
 
     __slots__ = ("_head", "names")
 
-    def __init__(self, head: bytes, names: Mapping[str, str]) -> None:
-        self._head = head
+    def __init__(self, encoded: bytes, names: Mapping[str, str]) -> None:
+        # A view: bodies are large, each copy of one costs as much as all its small strings.
+        self._head = memoryview(encoded)[: -len(_OPEN_ENDS)]
         self.names = names
 
     def body(self, model_id: str, profile_arn: str) -> bytes:
         """The whole body as JSON; an empty ``profile_arn`` is left out."""
-        pieces = [self._head, b',"modelId":', _encode(model_id), b"}}}"]
+        pieces: list[bytes | memoryview] = [self._head, b',"modelId":', _encode(model_id), b"}}}"]
         if profile_arn:
             pieces += (b',"profileArn":', _encode(profile_arn))
         pieces.append(b"}")
@@ -117,7 +118,7 @@ def prepare(
     size = len(encoded) - history.picture_bytes
     if size > MAX_TEXT_BYTES:
         raise _too_large(f"{size:,} bytes of text, {MAX_TEXT_BYTES:,} allowed", conversation)
-    return Prepared(encoded[: -len(_OPEN_ENDS)], names.clients)
+    return Prepared(encoded, names.clients)
 
 
 def conversation_key(conversation: Conversation) -> str:

@@ -12,12 +12,16 @@ numeric ``exclusiveMinimum``, bounds beyond 32 bits and ``$schema`` were each se
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
+import msgspec
+
 Schema: TypeAlias = dict[str, Any]
 
 MAX_DEPTH: Final = 48
 """Nesting below which a schema allows anything."""
-MAX_INLINED: Final = 2000
-"""Schema nodes that references may add."""
+MAX_INLINED: Final = 256 * 1024
+"""Bytes of JSON that references may add."""
+MAX_OPTIONS: Final = 32
+"""Different schemas of one property in the variants of the top; with more, anything goes."""
 MAX_NUMBER: Final = 2**31 - 1
 
 _TYPES: Final = ("object", "array", "string", "number", "integer", "boolean", "null")
@@ -43,6 +47,8 @@ _SCHEMAS: Final = frozenset({"not", "if", "then", "else", "contains", "propertyN
 _MAPS: Final = frozenset({"properties", "patternProperties", "dependentSchemas"})
 _LISTS: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 
+_encode = msgspec.json.Encoder().encode
+
 
 def repaired(schema: object) -> Schema:
     """A decoded schema of any shape as an object schema that the upstream takes."""
@@ -55,6 +61,7 @@ class _Repair:
     def __init__(self, root: object) -> None:
         self._root = root
         self._inlined = 0
+        self._sizes: dict[str, int] = {}
 
     def node(self, value: object, depth: int = 0, within: tuple[str, ...] = ("#",)) -> Schema:
         """A repaired copy. ``within``: the references being followed, to stop at recursion."""
@@ -62,7 +69,6 @@ class _Repair:
             # True, false, null and what is no schema at all: anything goes.
             return {}
         node, within = self._followed(value, within)
-        self._inlined += len(within) > 1
         result: Schema = {}
         for key, inner in node.items():
             if key not in _DROPPED:
@@ -121,14 +127,23 @@ class _Repair:
         while "$ref" in node:
             ref = node["$ref"]
             node = {key: value for key, value in node.items() if key != "$ref"}
-            if not isinstance(ref, str) or ref in within or self._inlined > MAX_INLINED:
+            if not isinstance(ref, str) or ref in within:
                 break
             target = self._target(ref)
-            if target is None:
+            if target is None or not self._affordable(ref, target):
                 break
             within = (*within, ref)
             node = {**target, **node}
         return node, within
+
+    def _affordable(self, ref: str, target: Schema) -> bool:
+        """Few references to a large place, or to places with references, can add up without end."""
+        if ref not in self._sizes:
+            self._sizes[ref] = len(_encode(target))
+        if self._inlined + self._sizes[ref] > MAX_INLINED:
+            return False
+        self._inlined += self._sizes[ref]
+        return True
 
     def _target(self, ref: str) -> Schema | None:
         if not ref.startswith("#/"):
@@ -179,7 +194,9 @@ def _on_top(node: Schema) -> Schema:
 def _unite(properties: dict[str, list[Schema]], node: Schema) -> None:
     for name, schema in node.get("properties", {}).items():
         options = properties.setdefault(name, [])
-        if schema not in options:
+        if len(options) == MAX_OPTIONS:
+            options[:] = [{}]
+        if schema not in options and {} not in options:
             options.append(schema)
 
 

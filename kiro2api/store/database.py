@@ -28,25 +28,38 @@ __all__ = ["Database", "StoreError"]
 T = TypeVar("T")
 
 MEMORY: Final = ":memory:"
-BUSY_SECONDS: Final = 5.0
-CHECKED_BYTES: Final = 64 * 1024 * 1024
-"""A larger file is not read through at each start."""
 
 
 class Database:
     """SQLite in WAL mode; every commit is on disk before its Deferred fires.
 
     :param path: of the file, or ``:memory:``. A missing folder is created for the user only.
+    :param busy_seconds: how long to wait for another program that holds the file.
+    :param checked_bytes: a larger file is not read through at each start.
     """
 
     log = txaio.tx.make_logger()
 
-    def __init__(self, path: str, reactor: IReactorFromThreads) -> None:
+    def __init__(
+        self,
+        path: str,
+        reactor: IReactorFromThreads,
+        *,
+        busy_seconds: float = 5.0,
+        checked_bytes: int = 64 * 1024 * 1024,
+    ) -> None:
         self._path = path
+        self._busy_seconds = busy_seconds
+        self._checked_bytes = checked_bytes
         self._thread = SerialThread(reactor, "kiro2api-store")
         self._connection: Connection | None = None
         self._started = False
         self._stopped = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether the file is open and takes work."""
+        return self._connection is not None and not self._stopped
 
     def start(self) -> Deferred[None]:
         """Open the file and bring its schema up to date, keeping a copy of the old one.
@@ -84,7 +97,7 @@ class Database:
     def _open(self) -> None:
         if self._path != MEMORY:
             self._prepare_file(Path(self._path))
-        connection = _engine(self._path).connect()
+        connection = _engine(self._path, self._busy_seconds).connect()
         try:
             with connection.begin():
                 found = standing(connection)
@@ -114,7 +127,7 @@ class Database:
             connection.engine.dispose()
 
     def _check(self, connection: Connection) -> None:
-        if self._path != MEMORY and os.path.getsize(self._path) > CHECKED_BYTES:
+        if self._path != MEMORY and os.path.getsize(self._path) > self._checked_bytes:
             return
         verdict = _driver_connection(connection).execute("PRAGMA quick_check(1)").fetchone()
         if verdict != ("ok",):
@@ -191,12 +204,12 @@ class Database:
         self.log.error("store: closing failed")
 
 
-def _engine(path: str) -> Engine:
+def _engine(path: str, busy_seconds: float) -> Engine:
     # Values of a failed statement must not appear in an exception's text.
     engine = create_engine(
         URL.create("sqlite", database=path),
         hide_parameters=True,
-        connect_args={"timeout": BUSY_SECONDS},
+        connect_args={"timeout": busy_seconds},
     )
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)

@@ -75,9 +75,9 @@ class SerialThread:
         self._reactor.callFromThread(self._ended)
 
     def _ended(self) -> None:
-        if self._thread is not None:
-            self._thread.join()  # it has nothing left to do
-            self._thread = None
+        assert self._thread is not None
+        self._thread.join()  # it has nothing left to do
+        self._thread = None
         waiting, self._stopping = self._stopping, []
         for one in waiting:
             if not one.called:

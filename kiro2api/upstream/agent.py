@@ -6,15 +6,18 @@ for streams of many small chunks; ``twisted`` is Twisted's Agent, to fall back o
 through the same endpoints and always verify certificates.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, Literal, TypeAlias
+from weakref import WeakSet
 
 from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
+from twisted.python.failure import Failure
 from twisted.web.client import (
     URI,
     Agent,
@@ -33,6 +36,7 @@ from twisted.web.iweb import (
 from zope.interface import implementer
 
 from kiro2api.upstream.bodies import BytesBody
+from kiro2api.upstream.failures import went_stale
 
 AgentKind: TypeAlias = Literal["own", "twisted"]
 Plain: TypeAlias = Callable[[str, int], IStreamClientEndpoint]
@@ -98,18 +102,65 @@ class UpstreamAgent:
     ``fresh`` is an agent with the same endpoints that never reuses a connection.
     """
 
-    def __init__(
-        self, agent: IAgent, fresh: IAgent, close: Callable[[], Deferred[None]]
-    ) -> None:
+    def __init__(self, agent: IAgent, fresh: IAgent, close: Callable[[], Deferred[None]]) -> None:
         self._agent = agent
         self._close = close
         self.fresh = fresh
-        # The hot path calls the agent itself, not a method that calls it.
-        self.request: Callable[..., Deferred[IResponse]] = agent.request
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[IResponse]:
+        """See ``IAgent``."""
+        return self._agent.request(method, uri, headers, bodyProducer)
 
     def close(self) -> Deferred[None]:
         """Close idle connections; connections in use end with their users."""
         return self._close()
+
+
+class _FirstUse:
+    """A new connection, for its first request: being closed without an answer is then a failure
+    of the upstream, not of a connection that grew old."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def request(self, request: Any) -> Deferred[IResponse]:
+        """See ``HTTP11ClientProtocol``."""
+        answer: Deferred[IResponse] = self._connection.request(request)
+        return answer.addErrback(_not_stale)
+
+
+def _not_stale(failure: Failure) -> Failure:
+    if failure.value is not None and went_stale(failure.value):
+        raise ConnectionLost() from None
+    return failure
+
+
+class KeptConnections(HTTPConnectionPool):
+    """Twisted's pool, which lets a new connection and a reused one be told apart."""
+
+    def __init__(self, reactor: Any, max_idle: int, idle_timeout: float) -> None:
+        super().__init__(reactor)
+        self.maxPersistentPerHost = max_idle
+        self.cachedConnectionTimeout = idle_timeout  # type: ignore[assignment]
+        # It would repeat some requests only, and without a limit of time.
+        self.retryAutomatically = False
+        self._used: WeakSet[Any] = WeakSet()
+
+    def getConnection(self, key: Hashable, endpoint: IStreamClientEndpoint) -> Deferred[Any]:
+        """See ``HTTPConnectionPool``."""
+        return super().getConnection(key, endpoint).addCallback(self._lend)
+
+    def _lend(self, connection: Any) -> Any:
+        if connection in self._used:
+            return connection
+        self._used.add(connection)
+        return _FirstUse(connection)
 
 
 def make_agent(
@@ -136,7 +187,13 @@ def make_agent(
     )
     if kind == "own":
         return _own(reactor, endpoints, max_idle, idle_timeout)
-    return _twisted(reactor, endpoints, max_idle, idle_timeout)
+    pool = KeptConnections(reactor, max_idle, idle_timeout)
+    unpooled = HTTPConnectionPool(reactor, persistent=False)
+    return UpstreamAgent(
+        Agent.usingEndpointFactory(reactor, endpoints, pool),
+        Agent.usingEndpointFactory(reactor, endpoints, unpooled),
+        pool.closeCachedConnections,
+    )
 
 
 def make_http(agent: IAgent) -> HTTPClient:
@@ -147,3 +204,16 @@ def make_http(agent: IAgent) -> HTTPClient:
         cookiejar=IndexableCookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
         data_to_body_producer=BytesBody,
     )
+
+
+def _plain(reactor: Any, timeout: float, proxy: str) -> Plain:
+    """TCP endpoints, through ``proxy`` where one is given."""
+
+    def directly(host: str, port: int) -> IStreamClientEndpoint:
+        return HostnameEndpoint(reactor, host, port, timeout=timeout)
+
+    return directly
+
+
+def _own(reactor: Any, endpoints: Endpoints, max_idle: int, idle_timeout: float) -> UpstreamAgent:
+    raise NotImplementedError

@@ -5,8 +5,6 @@ Each route is a few lines: what a request means is the dialects' and serving's b
 canonical already (see paths).
 """
 
-from typing import Any
-
 from klein import Klein
 
 from kiro2api.conversation.tokens import estimate
@@ -14,7 +12,7 @@ from kiro2api.dialects.anthropic.ask import parse_count
 from kiro2api.dialects.anthropic.dialect import ANTHROPIC
 from kiro2api.dialects.chat.dialect import CHAT
 from kiro2api.web.gate import Gate
-from kiro2api.web.listing import ModelShelf
+from kiro2api.web.listing import ModelShelf, query_of
 from kiro2api.web.reply import dialect_of, id_of, install_error_pages, send_json, send_value
 from kiro2api.web.serving import Serving
 from kiro2api.web.site import ApiRequest
@@ -23,7 +21,7 @@ from kiro2api.web.site import ApiRequest
 class ModelApi:
     """Routes for the APIs' clients."""
 
-    app: Any = Klein()
+    app = Klein()
     install_error_pages(app)
 
     def __init__(self, gate: Gate, serving: Serving, shelf: ModelShelf) -> None:
@@ -55,7 +53,7 @@ class ModelApi:
         self._gate.identify(request)
         dialect = dialect_of(request)
         request.setHeader(dialect.id_header, id_of(request))
-        return send_json(request, self._shelf.page(request, dialect))
+        return send_json(request, self._shelf.page(request.group, dialect, query_of(request)))
 
     @app.route("/v1/models/<path:model_id>", methods=["GET"])
     def one_model(self, request: ApiRequest, model_id: str) -> bytes:

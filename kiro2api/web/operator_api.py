@@ -6,7 +6,7 @@ Shows names and states, never a credential. Must not know dialects.
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from klein import Klein
 from twisted.internet.interfaces import IReactorTime
@@ -21,8 +21,8 @@ from kiro2api.web.site import ApiRequest
 class Accounts(Protocol):
     """The part of the pool that an operator may look at."""
 
-    def snapshot(self) -> list[AccountStatus]:
-        """Every account as it is now, in configured order."""
+    def snapshot(self, now: float) -> list[AccountStatus]:
+        """Every account as it is at ``now``, in the order of choice."""
 
 
 def moment(epoch: float) -> str:
@@ -38,7 +38,7 @@ class OperatorApi:
     :param store_alive: whether the store answered its last statement.
     """
 
-    app: Any = Klein()
+    app = Klein()
     install_error_pages(app)
 
     def __init__(
@@ -71,8 +71,8 @@ class OperatorApi:
     @app.route("/health", methods=["GET", "HEAD"])
     def health(self, request: ApiRequest) -> bytes:
         """503 when the store is gone or nobody can serve; no names, since it needs no key."""
-        statuses = self._accounts.snapshot()
-        ready = sum(status.ready for status in statuses)
+        statuses = self._accounts.snapshot(self._clock.seconds())
+        ready = sum(map(_ready, statuses))
         alive = self._store_alive()
         healthy = alive and (ready > 0 or not statuses)
         return send_value(
@@ -94,18 +94,22 @@ class OperatorApi:
         """The accounts: state and reason, until when, counts; ``?group=`` shows one group."""
         self._gate.identify_admin(request)
         wanted = request.args.get(b"group", [b""])[0].decode("utf-8", "replace")
-        shown = [s for s in self._accounts.snapshot() if not wanted or s.group == wanted]
+        shown = [
+            s
+            for s in self._accounts.snapshot(self._clock.seconds())
+            if not wanted or s.group == wanted
+        ]
         in_flight = [status.in_flight for status in shown]
         return send_value(
             request,
             {
                 "timestamp": moment(self._clock.seconds()),
                 "total_tokens": len(shown),
-                "active_tokens": sum(status.ready for status in shown),
+                "active_tokens": sum(map(_ready, shown)),
                 "tokens": [_token(index, status) for index, status in enumerate(shown, 1)],
                 "pool_stats": {
                     "total_tokens": len(shown),
-                    "active_tokens": sum(status.ready for status in shown),
+                    "active_tokens": sum(map(_ready, shown)),
                     "global_in_flight": sum(in_flight),
                     "tokens_with_in_flight": sum(1 for count in in_flight if count),
                 },
@@ -113,9 +117,13 @@ class OperatorApi:
         )
 
 
+def _ready(status: AccountStatus) -> bool:
+    return status.state == "ready"
+
+
 def _token(index: int, status: AccountStatus) -> dict[str, object]:
     return {
-        "id": status.short_id,
+        "id": status.fingerprint,
         "index": index,
         "name": status.name,
         "group": status.group,

@@ -5,13 +5,14 @@ One place decides which dialect a path speaks and renders every failure, so that
 answers HTML.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from klein import Klein
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
 from werkzeug.exceptions import HTTPException
 
 from kiro2api.dialects.anthropic.dialect import ANTHROPIC
@@ -97,19 +98,21 @@ def from_http(error: HTTPException, request: ApiRequest) -> KiroError:
 def install_error_pages(app: Klein) -> None:
     """Render every failure of ``app``'s routes with send_error."""
 
-    @app.handle_errors(KiroError)  # type: ignore[untyped-decorator]
-    def known(self: Any, request: ApiRequest, failure: Failure) -> bytes:
-        return send_error(request, failure.value)
+    @app.handle_errors(KiroError)
+    def known(self: Any, request: IRequest, failure: Failure) -> bytes:
+        return send_error(cast(ApiRequest, request), cast(KiroError, failure.value))
 
-    @app.handle_errors(HTTPException)  # type: ignore[untyped-decorator]
-    def routing(self: Any, request: ApiRequest, failure: Failure) -> bytes:
-        return send_error(request, from_http(failure.value, request))
+    @app.handle_errors(HTTPException)
+    def routing(self: Any, request: IRequest, failure: Failure) -> bytes:
+        ours = cast(ApiRequest, request)
+        return send_error(ours, from_http(cast(HTTPException, failure.value), ours))
 
-    @app.handle_errors(CancelledError)  # type: ignore[untyped-decorator]
-    def left(self: Any, request: ApiRequest, failure: Failure) -> bytes:
+    @app.handle_errors(CancelledError)
+    def left(self: Any, request: IRequest, failure: Failure) -> bytes:
         return b""
 
-    @app.handle_errors(Exception)  # type: ignore[untyped-decorator]
-    def unknown(self: Any, request: ApiRequest, failure: Failure) -> bytes:
-        _log.failure("unexpected failure in request {id}", failure=failure, id=id_of(request))
-        return send_error(request, KiroError("internal error; the operator's log has the details"))
+    @app.handle_errors(Exception)
+    def unknown(self: Any, request: IRequest, failure: Failure) -> bytes:
+        ours = cast(ApiRequest, request)
+        _log.failure("unexpected failure in request {id}", failure=failure, id=id_of(ours))
+        return send_error(ours, KiroError("internal error; the operator's log has the details"))

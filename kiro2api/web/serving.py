@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from kiro2api.accounts.interfaces import End
 from kiro2api.conversation.answer import Usage
-from kiro2api.conversation.tokens import TokenCache, estimate
+from kiro2api.conversation.tokens import estimate
 from kiro2api.dialects.dialect import Asked, Dialect, Opening
 from kiro2api.errors import KiroError, Scope, UpstreamFault
 from kiro2api.exchange import Asking, Exchanges
@@ -103,7 +103,6 @@ class Serving:
         self._timeouts = timeouts
         self._default_group = default_group
         self._new_id = new_id
-        self._tokens = TokenCache()
         self.active: set[Progress] = set()
 
     async def serve(self, request: ApiRequest, dialect: Dialect) -> bytes | None:
@@ -119,7 +118,7 @@ class Serving:
                 asked.conversation,
                 asked.model,
                 request.group or self._default_group,
-                estimate(asked.conversation, self._tokens),
+                estimate(asked.conversation),
             )
             opening = Opening(
                 id=self._new_id(),

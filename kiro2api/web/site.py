@@ -7,7 +7,7 @@ Must not know accounts, dialects or the upstream: what an error looks like is de
 
 from collections.abc import Callable
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import Deferred
@@ -18,7 +18,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from kiro2api.errors import BodyTooLarge, KiroError
-from kiro2api.web.paths import locate
+from kiro2api.web.paths import Location, locate
 
 LINGER_SECONDS = 5.0
 """How long a refused upload may go on before its connection is cut."""
@@ -27,9 +27,12 @@ Refusal = Callable[["ApiRequest", KiroError], tuple[int, list[tuple[bytes, bytes
 """Renders an error for one request: status, headers, JSON body."""
 
 
-class DrainingChannel(HTTPChannel):  # type: ignore[misc]
+class DrainingChannel(HTTPChannel):
     """An HTTP connection that its site can find, close when idle, and wait for."""
 
+    site: "ApiSite"
+    # TCP or TLS; both have more methods than ITransport names.
+    transport: Any
     totalHeadersSize = 64 * 1024
     request_line: bytes = b""
     _cut: Any = None
@@ -39,7 +42,7 @@ class DrainingChannel(HTTPChannel):  # type: ignore[misc]
         self.site.connections.add(self)
         super().connectionMade()
 
-    def connectionLost(self, reason: Failure) -> None:
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """Forget the connection."""
         if self._cut is not None and self._cut.active():
             self._cut.cancel()
@@ -74,19 +77,21 @@ class DrainingChannel(HTTPChannel):  # type: ignore[misc]
         """
         self.transport.write(answer)
         self.setTimeout(None)
-        self.dataReceived = self._swallow
+        self.dataReceived = self._swallow  # type: ignore[method-assign]
         self._cut = self.callLater(LINGER_SECONDS, self.transport.abortConnection)
 
     def _swallow(self, data: bytes) -> None:
         """Discard the rest of a refused upload."""
 
 
-class ApiRequest(Request):  # type: ignore[misc]
+class ApiRequest(Request):
     """One request: body in memory and bounded, path canonical, errors in JSON."""
 
     defaultContentType = None
     channel: DrainingChannel
     site: "ApiSite"
+    content: Any
+    location = Location("/")
     group: str = ""
     unique: str = ""
     body_length: int = 0
@@ -185,7 +190,7 @@ class ApiRequest(Request):  # type: ignore[misc]
         return reason
 
 
-class ApiSite(Site):  # type: ignore[misc]
+class ApiSite(Site):
     """The server factory.
 
     :param max_body_bytes: larger request bodies are answered 413 before they have arrived.
@@ -193,7 +198,7 @@ class ApiSite(Site):  # type: ignore[misc]
     :param new_id: gives each request a fresh unique text of hex digits.
     """
 
-    protocol = DrainingChannel
+    protocol = DrainingChannel  # type: ignore[assignment]
     displayTracebacks = False
 
     def __init__(
@@ -221,13 +226,13 @@ class ApiSite(Site):  # type: ignore[misc]
         self.new_id = new_id
         self._drained: Deferred[None] | None = None
 
-    def buildProtocol(self, addr: IAddress) -> DrainingChannel:
+    def buildProtocol(self, addr: IAddress | None) -> DrainingChannel:  # type: ignore[override]
         """A channel that knows its site."""
-        channel: DrainingChannel = super().buildProtocol(addr)
+        channel = cast(DrainingChannel, super().buildProtocol(addr))
         channel.site = self
         return channel
 
-    def log(self, request: Request) -> None:
+    def log(self, request: Any) -> None:
         """No access log: every request is logged once, by the room that knows what it did."""
 
     def connection_closed(self, channel: DrainingChannel) -> None:

@@ -124,7 +124,7 @@ class FakeResponse:
         """See ``IResponse``."""
         assert self.protocol is None, "the body was delivered twice"
         self.protocol = protocol
-        protocol.makeConnection(self.transport)
+        protocol.makeConnection(self.transport)  # type: ignore[arg-type]
         for data in self._early:
             protocol.dataReceived(data)
         if self._ended is not None:
@@ -214,7 +214,7 @@ class FakeAgent:
         """See ``IAgent``."""
         sink = _Sink()
         if bodyProducer is not None:
-            bodyProducer.startProducing(sink)  # type: ignore[arg-type]
+            bodyProducer.startProducing(sink)
             assert len(sink.data) == bodyProducer.length
         asked = Asked(method, uri, headers or Headers(), sink.data)
         self.asked.append(asked)

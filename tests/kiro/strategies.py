@@ -21,7 +21,7 @@ from kiro2api.conversation.question import (
     Turn,
 )
 
-PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(24)).decode()
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(25)).decode()
 JPEG = base64.b64encode(b"\xff\xd8\xff\xe0" + bytes(20)).decode()
 
 words = st.one_of(

@@ -18,7 +18,7 @@ from kiro2api.conversation.question import (
 )
 from kiro2api.kiro.history import History, instructed, reasoning_content
 from kiro2api.kiro.naming import Names
-from kiro2api.kiro.turns import Picture, Side, alternating
+from kiro2api.kiro.turns import Picture, Piece, Side, alternating
 from kiro2api.kiro.wording import CONTINUE, INTERRUPTED, LOOK, SILENT
 
 
@@ -212,7 +212,7 @@ class ReasoningTests(SynchronousTestCase):
         """The last signed text, else the last encrypted blob, else nothing."""
         signed = Thinking("a", "s1")
         sealed = RedactedThinking("AAAA")
-        for parts, wanted in (
+        table: list[tuple[list[Piece], Any]] = [
             ([Thinking("a")], None),
             ([signed], {"reasoningText": {"text": "a", "signature": "s1"}}),
             (
@@ -222,7 +222,8 @@ class ReasoningTests(SynchronousTestCase):
             ([sealed], {"redactedContent": "AAAA"}),
             ([sealed, signed], {"reasoningText": {"text": "a", "signature": "s1"}}),
             ([RedactedThinking("!!"), RedactedThinking("")], None),
-        ):
+        ]
+        for parts, wanted in table:
             self.assertEqual(reasoning_content(Side(True, [parts])), wanted)
 
     def test_only_on_demand(self) -> None:

@@ -1,6 +1,8 @@
 # -*- test-case-name: tests.kiro.test_pictures -*-
 """Tests of the image limits."""
 
+from collections.abc import Sequence
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.conversation.question import Image, Part, Text, ToolResult, Turn
@@ -13,7 +15,7 @@ def sized(octets: int) -> Image:
     return Image("image/png", PNG + "A" * (octets // 4 * 4 - len(PNG)))
 
 
-def fitted(*turns: list[Part]) -> list[Side]:
+def fitted(*turns: Sequence[Part]) -> list[Side]:
     """The user's sides of turns that the assistant answered in between."""
     whole: list[Turn] = []
     for parts in turns:

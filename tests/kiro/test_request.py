@@ -310,7 +310,10 @@ class RefusalTests(SynchronousTestCase):
     """What cannot be repaired is refused in the client's terms."""
 
     def refused(self, conversation: Conversation, **more: Any) -> RequestRejected:
-        return self.assertRaises(RequestRejected, prepared, conversation, **more)
+        with self.assertRaises(RequestRejected) as caught:
+            prepared(conversation, **more)
+        error: RequestRejected = caught.exception
+        return error
 
     def test_text_too_long(self) -> None:
         """One text over the upstream's limit: the largest parts are named."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import get_ident
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
@@ -44,4 +44,4 @@ class PumpedReactor:
             self.pump()
         if isinstance(outcome[0], Failure):
             outcome[0].raiseException()
-        return cast(T, outcome[0])
+        return outcome[0]

@@ -60,7 +60,8 @@ class AccountRowsTests(SynchronousTestCase):
 
     def loaded(self) -> dict[str, StoredAccount]:
         """Everything stored, read anew."""
-        return dict(self.reactor.result_of(self.rows.load()))
+        found = self.reactor.result_of(self.rows.load())
+        return dict(found)
 
     def test_interface(self) -> None:
         """It is what the pool asks for."""

@@ -5,8 +5,10 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from threading import Event
+from unittest import SkipTest
 
 from sqlalchemy import Connection, text
 from twisted.internet.defer import CancelledError
@@ -34,6 +36,11 @@ def keys(connection: Connection) -> set[str]:
     return set(
         connection.execute(PREFERENCES.select().with_only_columns(PREFERENCES.c.key)).scalars()
     )
+
+
+def first(statement: str, connection: Connection) -> object:
+    """The first value of a statement's first row."""
+    return connection.execute(text(statement)).scalar()
 
 
 def mode(path: Path) -> int:
@@ -64,9 +71,9 @@ class DatabaseCase(SynchronousTestCase):
         other.close()
         return self.path.read_bytes()
 
-    def refusal(self) -> str:
+    def refusal(self, busy_seconds: float = 5.0) -> str:
         """The message with which the file is refused."""
-        database = Database(str(self.path), self.reactor)
+        database = Database(str(self.path), self.reactor, busy_seconds=busy_seconds)
         self.addCleanup(lambda: self.reactor.result_of(database.stop()))
         error = self.assertRaises(StoreError, self.reactor.result_of, database.start())
         later = database.run(keys)
@@ -102,8 +109,8 @@ class FileTests(DatabaseCase):
         """The journal is ahead of the file, each commit is synchronised, foreign keys are on."""
         database = self.opened()
         for pragma, wanted in {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}.items():
-            found = database.run(lambda c, p=pragma: c.execute(text(f"PRAGMA {p}")).scalar())
-            self.assertEqual(self.reactor.result_of(found), wanted)
+            found = self.reactor.result_of(database.run(partial(first, f"PRAGMA {pragma}")))
+            self.assertEqual(found, wanted)
 
     def test_no_way_to_the_file(self) -> None:
         """A path that cannot be is refused with advice."""
@@ -172,24 +179,22 @@ class RefusalTests(DatabaseCase):
         other = sqlite3.connect(self.path)
         self.addCleanup(other.close)
         other.execute("BEGIN EXCLUSIVE")
-        self.patch(sys.modules["kiro2api.store.database"], "BUSY_SECONDS", 0.01)
-        self.assertIn("locked", self.refusal())
+        self.assertIn("locked", self.refusal(busy_seconds=0.01))
 
     def test_read_only(self) -> None:
         """A database that cannot be written is refused at the start, not at the first refresh."""
         if os.geteuid() == 0:
-            self.path.parent.mkdir(parents=True)
-            # Nothing is forbidden to root; SQLite itself then plays the part of the disk.
-            database = self.opened()
-            self.reactor.result_of(
-                database.run(lambda c: c.exec_driver_sql("PRAGMA query_only = ON") and None)
-            )
-            error = self.assertRaises(StoreError, self.reactor.result_of, database.run(put("a")))
-            self.assertIn("cannot write", error.message)
-            return
+            raise SkipTest("nothing is forbidden to root")
         self.make()
         self.path.chmod(0o400)
         self.assertIn("Permission denied", self.refusal())
+
+    def test_large_file_is_not_read_through(self) -> None:
+        """Beyond a size only the head is looked at, to start in time."""
+        self.reactor.result_of(self.opened().stop())
+        trusting = Database(str(self.path), self.reactor, checked_bytes=10)
+        self.addCleanup(lambda: self.reactor.result_of(trusting.stop()))
+        self.assertIsNone(self.reactor.result_of(trusting.start()))
 
 
 class MigrationTests(DatabaseCase):
@@ -344,6 +349,31 @@ class TransactionTests(DatabaseCase):
             self.assertNotIn(CANARY, failure.getTraceback())  # type: ignore[attr-defined]
             self.assertIn("the database failed: SQLITE_", failure.getErrorMessage())  # type: ignore[attr-defined]
 
+    def test_write_protected(self) -> None:
+        """A disk that becomes read-only is named as such."""
+        database = self.opened()
+
+        def protect(connection: Connection) -> None:
+            connection.execute(text("PRAGMA query_only = ON"))
+
+        self.reactor.result_of(database.run(protect))
+        error = self.assertRaises(StoreError, self.reactor.result_of, database.run(put("a")))
+        self.assertIn("cannot write", error.message)
+
+    def test_disk_full(self) -> None:
+        """A full disk is named, loses only the failed work, and is survived."""
+        database = self.opened()
+
+        def shrink(connection: Connection) -> None:
+            connection.execute(text("PRAGMA max_page_count = 1"))
+
+        self.reactor.result_of(database.run(put("a")))
+        self.reactor.result_of(database.run(shrink))
+        big = database.run(put("big", "v" * 100_000))
+        error = self.assertRaises(StoreError, self.reactor.result_of, big)
+        self.assertIn("no space is left", error.message)
+        self.assertEqual(self.reactor.result_of(database.run(keys)), {"a"})
+
 
 class LifeTests(DatabaseCase):
     """Start and stop."""
@@ -359,8 +389,12 @@ class LifeTests(DatabaseCase):
     def test_stop_waits_and_closes(self) -> None:
         """Work handed over before the stop is done; afterwards the journal is folded in."""
         database = self.opened()
+        self.assertTrue(database.alive)
         for number in range(20):
             database.run(put(f"k{number}"))
+        stopped = database.stop()
+        self.assertFalse(database.alive)
+        self.reactor.result_of(stopped)
         self.reactor.result_of(database.stop())
         self.assertEqual([path.name for path in self.path.parent.iterdir()], ["kiro2api.db"])
         with sqlite3.connect(self.path) as after:
@@ -373,5 +407,6 @@ class LifeTests(DatabaseCase):
         """A database that was never started can be stopped and refuses work."""
         database = Database(str(self.path), self.reactor)
         self.failureResultOf(database.run(keys), StoreError)
+        self.assertFalse(database.alive)
         self.successResultOf(database.stop())
         self.assertFalse(self.path.exists())

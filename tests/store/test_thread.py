@@ -1,6 +1,7 @@
 """Work in order in another thread, whatever becomes of those who wait for it."""
 
 import threading
+from functools import partial
 from threading import Event, get_ident
 
 from twisted.internet.defer import CancelledError
@@ -21,8 +22,12 @@ class SerialThreadTests(SynchronousTestCase):
     def test_result_and_failure(self) -> None:
         """Results and exceptions come back to the thread that asked."""
         where: list[int] = []
-        done = self.thread.call(lambda: where.append(get_ident()) or 42)
-        done.addCallback(lambda result: (result, get_ident()))
+
+        def work() -> int:
+            where.append(get_ident())
+            return 42
+
+        done = self.thread.call(work).addCallback(lambda result: (result, get_ident()))
         self.assertEqual(self.reactor.result_of(done), (42, self.reactor.thread))
         self.assertNotEqual(where, [self.reactor.thread])
         self.assertRaises(
@@ -42,7 +47,7 @@ class SerialThreadTests(SynchronousTestCase):
 
         results: list[int] = []
         for number in range(50):
-            self.thread.call(lambda n=number: work(n)).addCallback(results.append)
+            self.thread.call(partial(work, number)).addCallback(results.append)
         self.reactor.result_of(self.thread.call(lambda: None))
         self.assertEqual(results, list(range(50)))
         self.assertEqual(set(seen), {1})

@@ -9,19 +9,13 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from kiro2api.dialects.anthropic.encoding import mended_json
 from kiro2api.errors import RequestRejected
 
 T = TypeVar("T")
 
 _LOCATION: Final = re.compile(r"(?s)(.*?)(?: - at `\$(.*)`)?")
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`")
-
-# An escaped backslash, a whole surrogate pair, or half a pair.
-_SURROGATES: Final = re.compile(
-    rb"\\\\"
-    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
-)
 
 
 def decode(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw, where: str = "") -> T:
@@ -41,9 +35,8 @@ def decode_body(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decode(decoder, body)
     except msgspec.DecodeError:
-        mended = _SURROGATES.sub(_mend, body)
         try:
-            return decode(decoder, mended)
+            return decode(decoder, mended_json(body))
         except msgspec.DecodeError as error:
             raise RequestRejected(f"The request body is not valid JSON: {error}") from None
 
@@ -73,7 +66,3 @@ def json_text(raw: msgspec.Raw) -> bytes:
 def compact(raw: msgspec.Raw) -> str:
     """JSON as one line of text."""
     return msgspec.json.format(bytes(raw), indent=-1).decode("utf-8")
-
-
-def _mend(found: re.Match[bytes]) -> bytes:
-    return rb"\ufffd" if found[1] else found[0]

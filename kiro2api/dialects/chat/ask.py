@@ -57,7 +57,11 @@ def parse(body: bytes) -> Asked:
         raise RequestRejected("model: must not be empty", param="model")
     if not asked.messages:
         raise RequestRejected("messages: must hold at least one message", param="messages")
-    system, turns = _turns(asked.messages)
+    try:
+        system, turns = _turns(asked.messages)
+    except RecursionError:
+        # Results can hold results; the decoder bears more of that than what follows it.
+        raise RequestRejected("messages: content is nested too deeply", param="messages") from None
     tools = tools_of(asked)
     options = asked.stream_options
     return Asked(

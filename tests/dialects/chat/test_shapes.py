@@ -21,7 +21,7 @@ class DecodeTests(SynchronousTestCase):
     """``decode`` reads what is known and names what is wrong."""
 
     def rejected(self, octets: bytes) -> RequestRejected:
-        error = self.assertRaises(RequestRejected, decode, octets)
+        error: RequestRejected = self.assertRaises(RequestRejected, decode, octets)
         self.assertIs(error.kind, Kind.INVALID_REQUEST)
         return error
 

@@ -1,0 +1,105 @@
+# -*- test-case-name: tests.test_demo -*-
+"""`--demo`: the service with the emulator as its upstream, so that it answers without an account.
+
+Nothing of the operator's set-up is touched: the accounts are invented and the database lives in a
+folder that goes away at the end.
+"""
+
+import dataclasses
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort
+
+from kiro2api.accounts.sources import parse_accounts
+from kiro2api.redaction import Secret
+from kiro2api.service import Gateway
+from kiro2api.settings import Settings
+
+KEY = "demo-key"
+
+
+class Demo(Service):
+    """The emulator on a free port of this machine, and the service in front of it."""
+
+    def __init__(self, settings: Settings, reactor: Any, say: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._say = say
+        self._folder = ""
+        self._upstream: IListeningPort | None = None
+        self._gateway: Gateway | None = None
+
+    def privilegedStartService(self) -> None:
+        """Emulator first, since the service asks it at once."""
+        from kiro2api.emulator.demonstration import demo_accounts, make_demo_site
+
+        super().privilegedStartService()
+        site = make_demo_site(self._reactor)
+        port: Any = self._reactor.listenTCP(0, site, interface="127.0.0.1")
+        self._upstream = port
+        base = f"http://127.0.0.1:{port.getHost().port}"
+        self._folder = tempfile.mkdtemp(prefix="kiro2api-demo-")
+        accounts = msgspec.json.encode(demo_accounts()).decode()
+        settings = dataclasses.replace(
+            self._settings,
+            client_token=self._settings.client_token or (Secret(KEY),),
+            auth_token=Secret(accounts),
+            db_path=str(Path(self._folder) / "kiro2api.db"),
+            upstream_url=base,
+            social_auth_url=base,
+            oidc_url=base,
+        )
+        self._gateway = Gateway(settings, self._reactor, parse_accounts(accounts))
+        try:
+            self._gateway.privilegedStartService()
+        except Exception:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+
+    def startService(self) -> None:
+        """Say how to try it."""
+        super().startService()
+        assert self._gateway is not None
+        self._gateway.startService()
+        base = self._gateway.address()
+        key = self._gateway.settings.client_token[0].reveal() if self._is_demo_key() else "YOUR_KEY"
+        for line in (
+            "",
+            f"kiro2api is serving a demonstration on {base}; its answers are invented.",
+            "",
+            "Claude Code:",
+            f"    ANTHROPIC_BASE_URL={base} ANTHROPIC_AUTH_TOKEN={key} claude",
+            "",
+            "curl:",
+            f"    curl {base}/v1/messages -H 'x-api-key: {key}' \\",
+            "      -H 'content-type: application/json' \\",
+            '      -d \'{"model":"claude-sonnet-4-5-20250929","max_tokens":200,"stream":true,',
+            '           "messages":[{"role":"user","content":"Say hello."}]}\'',
+            "",
+            "Ctrl-C ends it.",
+            "",
+        ):
+            self._say(line)
+
+    def _is_demo_key(self) -> bool:
+        return not self._settings.client_token
+
+    def stopService(self) -> Deferred[None]:
+        """The service first, then what it depends on."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        assert self._gateway is not None and self._upstream is not None
+        await self._gateway.stopService()
+        stopped = self._upstream.stopListening()
+        if isinstance(stopped, Deferred):
+            await stopped
+        shutil.rmtree(self._folder, ignore_errors=True)

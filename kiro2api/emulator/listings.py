@@ -1,0 +1,108 @@
+# -*- test-case-name: tests.emulator.test_listings -*-
+"""What the emulator's control plane answers: models, profiles, usage limits.
+
+Must not know HTTP. Wire: shapes as the runtime service publishes them, values invented.
+"""
+
+from typing import Any, Final
+
+from kiro2api.emulator.accounts import EmulatedAccount, Member
+from kiro2api.kiro.models import BUILT_IN, Model
+
+MODELS: Final = {model.name: model for model in BUILT_IN}
+
+_RATES = {"opus": 2.2, "haiku": 0.4, "sonnet": 1.3}
+_MONTH_END = 4_102_444_800
+"""The day of the reset never comes: the emulator's clock may stand still."""
+
+
+def offered(account: EmulatedAccount) -> tuple[str, ...]:
+    """The model ids that an account may use."""
+    return account.models or tuple(MODELS)
+
+
+def window(model_id: str) -> int:
+    """Tokens of context of a model."""
+    return MODELS.get(model_id, MODELS["auto"]).window
+
+
+def rate(model_id: str) -> float:
+    """How many credits a model costs relative to the cheapest way."""
+    return next((rate for word, rate in _RATES.items() if word in model_id), 1.0)
+
+
+def models(account: EmulatedAccount, first: int, size: int) -> dict[str, Any]:
+    """One page of ListAvailableModels, from the entry number ``first`` on."""
+    ids = offered(account)
+    page: dict[str, Any] = {
+        "models": [_model(id) for id in ids[first : first + size]],
+        "defaultModel": {"modelId": "auto" if "auto" in ids else ids[0]},
+    }
+    if first + size < len(ids):
+        page["nextToken"] = str(first + size)
+    return page
+
+
+def _model(id: str) -> dict[str, Any]:
+    model = MODELS.get(id) or Model(id, (), (id,))
+    return {
+        "modelId": id,
+        "modelName": model.display or id,
+        "description": "A model of the emulator",
+        "rateMultiplier": rate(id),
+        "rateUnit": "Credit",
+        "supportedInputTypes": ["TEXT", "IMAGE"] if model.images else ["TEXT"],
+        "tokenLimits": {"maxInputTokens": model.window, "maxOutputTokens": model.max_output},
+        "promptCaching": {"supportsPromptCaching": False},
+    }
+
+
+def profiles(account: EmulatedAccount) -> dict[str, Any]:
+    """ListAvailableProfiles."""
+    if not account.profile_arn:
+        return {"profiles": []}
+    profile = {
+        "arn": account.profile_arn,
+        "profileName": "EmulatedProfile",
+        "profileType": "KIRO",
+        "status": "ACTIVE",
+    }
+    return {"profiles": [profile]}
+
+
+def usage(member: Member) -> dict[str, Any]:
+    """GetUsageLimits."""
+    used, limit = member.used, member.account.credits
+    return {
+        "nextDateReset": _MONTH_END,
+        "overageConfiguration": {"overageStatus": "DISABLED"},
+        "subscriptionInfo": {
+            "overageCapability": "OVERAGE_INCAPABLE",
+            "subscriptionManagementTarget": "MANAGE",
+            "subscriptionTitle": "KIRO EMULATED",
+            "type": "Q_DEVELOPER_STANDALONE_PRO",
+            "upgradeCapability": "UPGRADE_CAPABLE",
+        },
+        "usageBreakdownList": [
+            {
+                "resourceType": "CREDIT",
+                "displayName": "Credit",
+                "displayNamePlural": "Credits",
+                "unit": "INVOCATIONS",
+                "currentUsage": int(used),
+                "currentUsageWithPrecision": used,
+                "usageLimit": int(limit),
+                "usageLimitWithPrecision": limit,
+                "currentOverages": 0,
+                "currentOveragesWithPrecision": 0.0,
+                "overageCharges": 0.0,
+                "currency": "USD",
+                "nextDateReset": _MONTH_END,
+                "bonuses": [],
+            }
+        ],
+        "userInfo": {
+            "email": f"{member.name}@example.invalid",
+            "userId": f"d-emulated.{member.name}",
+        },
+    }

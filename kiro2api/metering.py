@@ -1,0 +1,142 @@
+# -*- test-case-name: tests.test_metering -*-
+"""One record per finished exchange: what was asked, who served it, how it went, what it cost.
+
+Must not know how an exchange works. Records hold names of keys and accounts, never keys, tokens
+or texts of a conversation.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+
+import msgspec
+import txaio.tx
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A finished exchange.
+
+    ``outcome`` is one word: ``served``, ``failed`` or ``abandoned``. ``error`` is the code or
+    kind of the failure, else empty. ``started`` is in epoch seconds; ``queue_seconds`` until an
+    account was lent, ``first_event_seconds`` until the first event (None where there was none)
+    and ``total_seconds`` all count from ``started``. ``usage_provenance``: who counted tokens.
+    """
+
+    request_id: str
+    dialect: str
+    model: str
+    status: int
+    outcome: str
+    started: float
+    total_seconds: float
+    upstream_model: str = ""
+    group: str = ""
+    account: str = ""
+    key: str = ""
+    stream: bool = False
+    error: str = ""
+    queue_seconds: float = 0.0
+    first_event_seconds: float | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    usage_provenance: str = ""
+    credits: float = 0.0
+    attempts: int = 1
+    upstream_request_id: str = ""
+
+
+class Totals(msgspec.Struct):
+    """Sums over the records of one account and upstream model."""
+
+    requests: int = 0
+    failed: int = 0
+    abandoned: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    credits: float = 0.0
+    total_seconds: float = 0.0
+
+    def add(self, record: Record) -> None:
+        """Count one more."""
+        self.requests += 1
+        self.failed += record.outcome == "failed"
+        self.abandoned += record.outcome == "abandoned"
+        self.input_tokens += record.input_tokens
+        self.output_tokens += record.output_tokens
+        self.cache_read_tokens += record.cache_read_tokens
+        self.cache_write_tokens += record.cache_write_tokens
+        self.credits += record.credits
+        self.total_seconds += record.total_seconds
+
+
+OTHER = ("other", "other")
+
+
+class Meter:
+    """Keeps sums and the latest records, and writes one line for each.
+
+    :param kept: how many records ``recent`` holds.
+    :param pairs: how many pairs of account and model are summed apart; clients choose names of
+        models, so what comes later is summed together under ``OTHER``.
+    """
+
+    log = txaio.tx.make_logger()
+
+    def __init__(self, *, kept: int = 200, pairs: int = 1000) -> None:
+        self._recent: deque[Record] = deque(maxlen=kept)
+        self._pairs = pairs
+        self._totals: dict[tuple[str, str], Totals] = {}
+
+    @property
+    def totals(self) -> Mapping[tuple[str, str], Totals]:
+        """Sums by account and upstream model."""
+        return self._totals
+
+    @property
+    def recent(self) -> tuple[Record, ...]:
+        """The latest records, newest last."""
+        return tuple(self._recent)
+
+    def finished(self, record: Record) -> None:
+        """Take a record; called once per exchange, whatever its end."""
+        pair = (record.account, record.upstream_model)
+        if pair not in self._totals and len(self._totals) >= self._pairs:
+            pair = OTHER
+        self._totals.setdefault(pair, Totals()).add(record)
+        self._recent.append(record)
+        self.log.info(
+            "{line}",
+            line=line_of(record),
+            **{name: getattr(record, name) for name in record.__struct_fields__},
+        )
+
+
+def line_of(record: Record) -> str:
+    """The record as ``name=value`` words in a fixed order; nothing is ``-``."""
+    return " ".join(
+        f"{name}={_word(getattr(record, name))}"
+        for name in record.__struct_fields__
+        if name not in _UNTOLD
+    )
+
+
+# The line has a time of its own.
+_UNTOLD = frozenset({"started"})
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}".rstrip("0").rstrip(".")
+    text = str(value)
+    if not text:
+        return "-"
+    if text.isprintable() and not any(mark in text for mark in ' "='):
+        return text
+    return msgspec.json.encode(text.encode("utf-8", "backslashreplace").decode()).decode()

@@ -1,0 +1,107 @@
+"""Tests of tools and the choice among them."""
+
+import json
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from kiro2api.conversation.question import ToolChoice, ToolSpec
+from kiro2api.dialects.anthropic.tools import Choice, Tool, read_choice, read_tools
+from kiro2api.errors import RequestRejected
+
+TOOLS = msgspec.json.Decoder(list[Tool])
+
+
+def read(*tools: object) -> tuple[ToolSpec, ...]:
+    return read_tools(TOOLS.decode(json.dumps(tools)))
+
+
+class ToolTests(SynchronousTestCase):
+    """Which tools are left, and what of them."""
+
+    def test_none(self) -> None:
+        """Absent and empty are the same."""
+        self.assertEqual(read_tools(None), ())
+        self.assertEqual(read_tools([]), ())
+
+    def test_ordinary(self) -> None:
+        """Named custom or not, deferred or not; the schema stays JSON text."""
+        schema = {"type": "object", "$schema": "x", "properties": {"a": {"maximum": 2**63}}}
+        self.assertEqual(
+            read(
+                {"name": "a", "description": "d", "input_schema": schema, "defer_loading": True},
+                {"type": "custom", "name": "b", "description": None, "strict": True},
+            ),
+            (ToolSpec("a", "d", json.dumps(schema).encode()), ToolSpec("b")),
+        )
+
+    def test_placeholder(self) -> None:
+        """The stand-in for tools that come later is no tool."""
+        tool = {"name": "DeferredToolPlaceholder", "defer_loading": True, "input_schema": {}}
+        self.assertEqual(read(tool), ())
+
+    def test_run_by_the_server(self) -> None:
+        """Tools we would have to run are left out, unless they say what they take."""
+        self.assertEqual(
+            read(
+                {"type": "web_search_20250305", "name": "web_search", "max_uses": 8},
+                {"type": "code_execution_20250825", "name": "code_execution"},
+                {"type": "computer_20250124", "name": "computer", "display_width_px": 1},
+                {"type": "mcp_toolset", "mcp_server_name": "x"},
+                {"type": "new_kind", "name": "n", "input_schema": {"type": "object"}},
+            ),
+            (ToolSpec("n", "", b'{"type": "object"}'),),
+        )
+
+    def test_run_by_the_client(self) -> None:
+        """Tools that the client runs get the schema that the client leaves out."""
+        found = read(
+            {"type": "bash_20250124", "name": "bash"},
+            {"type": "text_editor_20250124", "name": "str_replace_editor"},
+            {"type": "text_editor_20250728"},
+            {"type": "memory_20250818", "name": "memory"},
+        )
+        self.assertEqual(
+            [spec.name for spec in found],
+            ["bash", "str_replace_editor", "str_replace_based_edit_tool", "memory"],
+        )
+        for spec in found:
+            schema = json.loads(spec.schema)
+            self.assertEqual(schema["type"], "object")
+            self.assertIn("command", schema["properties"])
+            self.assertLessEqual(set(schema.get("required", ())), set(schema["properties"]))
+            self.assertTrue(spec.description)
+
+    def test_no_name(self) -> None:
+        """A tool without a name cannot be called."""
+        refusal = self.assertRaises(RequestRejected, read, {"name": "a"}, {"input_schema": {}})
+        self.assertEqual(refusal.param, "tools[1].name")
+        refusal = self.assertRaises(RequestRejected, read, {"name": ""})
+        self.assertEqual(refusal.param, "tools[0].name")
+
+
+class ChoiceTests(SynchronousTestCase):
+    """Choices that can be met, and those that cannot."""
+
+    tools = (ToolSpec("a"),)
+
+    def test_forms(self) -> None:
+        """Each form has its mode."""
+        for choice, expected in (
+            (None, ToolChoice()),
+            (Choice(), ToolChoice()),
+            (Choice("auto", disable_parallel_tool_use=True), ToolChoice(parallel=False)),
+            (Choice("none"), ToolChoice("none")),
+            (Choice("any"), ToolChoice("any")),
+            (Choice("any", disable_parallel_tool_use=True), ToolChoice("any", parallel=False)),
+            (Choice("tool", "a"), ToolChoice("named", "a")),
+            (Choice("tool", "a", True), ToolChoice("named", "a", parallel=False)),
+        ):
+            self.assertEqual(read_choice(choice, self.tools), expected)
+
+    def test_cannot_be_met(self) -> None:
+        """No call can be demanded of a tool that is not there."""
+        self.assertEqual(read_choice(Choice("any"), ()), ToolChoice())
+        self.assertEqual(read_choice(Choice("tool", "web_search"), self.tools), ToolChoice())
+        self.assertEqual(read_choice(Choice("tool"), self.tools), ToolChoice())
+        self.assertEqual(read_choice(Choice("sometimes"), self.tools), ToolChoice())

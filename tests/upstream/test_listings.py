@@ -1,0 +1,75 @@
+"""Tests for kiro2api.upstream.listings."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from kiro2api.errors import ProtocolViolation
+from kiro2api.upstream.interfaces import OfferedModel
+from kiro2api.upstream.listings import (
+    OfferedProfile,
+    parse_models,
+    parse_object,
+    parse_profiles,
+)
+
+
+class ModelsTests(SynchronousTestCase):
+    """ListAvailableModels."""
+
+    def test_entry(self) -> None:
+        """What we use of an entry; unknown keys are passed over."""
+        models, token = parse_models(
+            b'{"models":[{"modelId":"m","modelName":"M","rateMultiplier":2.2,"new":{},'
+            b'"supportedInputTypes":["TEXT","IMAGE"],'
+            b'"tokenLimits":{"maxInputTokens":1000000,"maxOutputTokens":6.4e4}}],'
+            b'"defaultModel":{"modelId":"auto"},"nextToken":"n"}'
+        )
+        self.assertEqual(models, [OfferedModel("m", "M", 1_000_000, 64_000, ("TEXT", "IMAGE"))])
+        self.assertEqual(token, "n")
+
+    def test_odd_entries(self) -> None:
+        """An entry that makes no sense is left out, its neighbours stay; limits without sense
+        count as unknown."""
+        models, token = parse_models(
+            b'{"models":[7,{"modelId":null},{"modelId":""},{"name":"x"},'
+            b'{"modelId":"a","tokenLimits":null,"modelName":null,"supportedInputTypes":null},'
+            b'{"modelId":"b","tokenLimits":{"maxInputTokens":-1,"maxOutputTokens":1e300}}],'
+            b'"nextToken":null}'
+        )
+        self.assertEqual(models, [OfferedModel("a"), OfferedModel("b")])
+        self.assertEqual(token, "")
+
+    def test_nothing(self) -> None:
+        """No list at all is an empty one."""
+        for body in (b"{}", b'{"models":null}'):
+            self.assertEqual(parse_models(body), ([], ""))
+
+    def test_no_page(self) -> None:
+        """What is no page is refused, without its text."""
+        for body in (b"", b"[]", b'{"models":"secret"}', b'{"models":[}', b"\xff", b"[" * 99_999):
+            error = self.assertRaises(ProtocolViolation, parse_models, body)
+            self.assertNotIn("secret", str(error))
+            self.assertIsNone(error.__cause__)
+
+
+class ProfilesTests(SynchronousTestCase):
+    """ListAvailableProfiles."""
+
+    def test_entries(self) -> None:
+        """Profiles with what is known of them; one without an ARN is left out."""
+        profiles, token = parse_profiles(
+            b'{"profiles":[{"arn":"1","profileName":"P","profileType":"KIRO","status":"ACTIVE"},'
+            b'{"arn":""},{"profileName":"Q"},{"arn":"2"}]}'
+        )
+        self.assertEqual(
+            profiles, [OfferedProfile("1", "P", "KIRO", "ACTIVE"), OfferedProfile("2")]
+        )
+        self.assertEqual(token, "")
+
+
+class ObjectTests(SynchronousTestCase):
+    """Any object."""
+
+    def test_object(self) -> None:
+        """An object is given as it is, anything else refused."""
+        self.assertEqual(parse_object(b'{"a":[1.5]}'), {"a": [1.5]})
+        self.assertRaises(ProtocolViolation, parse_object, b"1")
