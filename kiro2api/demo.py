@@ -23,6 +23,8 @@ from kiro2api.service import Gateway
 from kiro2api.settings import Settings
 
 KEY = "demo-key"
+PACE = 0.02
+"""Seconds between two pieces of an answer, so that streaming can be seen."""
 
 
 class Demo(Service):
@@ -38,15 +40,19 @@ class Demo(Service):
 
     def privilegedStartService(self) -> None:
         """Emulator first, since the service asks it at once."""
-        from kiro2api.emulator.demonstration import demo_accounts, make_demo_site
+        from kiro2api.emulator.accounts import DEMO
+        from kiro2api.emulator.app import Emulator
+        from kiro2api.emulator.service import make_site
 
         super().privilegedStartService()
-        site = make_demo_site(self._reactor)
+        site = make_site(Emulator(self._reactor, pace=PACE))
         port: Any = self._reactor.listenTCP(0, site, interface="127.0.0.1")
         self._upstream = port
         base = f"http://127.0.0.1:{port.getHost().port}"
         self._folder = tempfile.mkdtemp(prefix="kiro2api-demo-")
-        accounts = msgspec.json.encode(demo_accounts()).decode()
+        accounts = msgspec.json.encode(
+            [{"auth": "Social", "refreshToken": DEMO.refresh_token, "name": DEMO.name}]
+        ).decode()
         settings = dataclasses.replace(
             self._settings,
             client_token=self._settings.client_token or (Secret(KEY),),

@@ -111,17 +111,14 @@ class LineObserver:
             "time": self._time(event),
             "level": LEVELS[rank],
             "namespace": self._shortened(namespace),
-            "message": _message(event).encode("utf-8", "backslashreplace").decode("utf-8"),
+            "message": _encodable(_message(event)),
         }
-        for name in FIELDS.intersection(event):
-            value = event[name]
+        for name, value in event.items():
             # The exact types: a subclass may print as anything.
-            if type(value) is str:
-                shown[name] = value.encode("utf-8", "backslashreplace").decode("utf-8")[:LONGEST]
-            elif value is None or type(value) in (int, float, bool):
-                shown[name] = value
+            if name in FIELDS and type(value) in (str, int, float, bool, type(None)):
+                shown[name] = _encodable(value[:LONGEST]) if type(value) is str else value
         if trace := _traceback(event):
-            shown["traceback"] = trace
+            shown["traceback"] = _encodable(trace)
         return _JSON.encode(shown).decode("utf-8") + "\n"
 
     def _time(self, event: LogEvent) -> str:
@@ -149,7 +146,7 @@ class LineObserver:
         return short
 
 
-_JSON: Final = msgspec.json.Encoder(order="deterministic")
+_JSON: Final = msgspec.json.Encoder()
 
 
 def line_observer(stream: Stream, level: str, format: str) -> LineObserver:
@@ -185,11 +182,10 @@ def _is_noise(namespace: str, event: LogEvent) -> bool:
 
 
 def _message(event: LogEvent) -> str:
-    failure = event.get("log_failure")
-    if event.get("log_namespace") == "log_legacy" and failure is not None:
+    if event.get("log_namespace") == "log_legacy" and "failure" in event:
         # The old log.err puts the traceback into its text; it follows below anyway.
         message = str(event.get("why") or "unexpected failure")
-    elif event.get("log_format") is None and failure is not None:
+    elif event.get("log_format") is None and "log_failure" in event:
         message = "unexpected failure"
     else:
         message = formatEvent(event)
@@ -202,11 +198,16 @@ def _message(event: LogEvent) -> str:
 
 
 def _traceback(event: LogEvent) -> str:
-    failure = event.get("log_failure")
+    failure = event.get("log_failure", event.get("failure"))
     if not isinstance(failure, Failure):
         return ""
     text = failure.getTraceback().rstrip("\n")
     return _UNSAFE_IN_TRACEBACK.sub(_escaped, text[-LONGEST:])
+
+
+def _encodable(text: str) -> str:
+    """JSON escapes everything but lone surrogates."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _safe(text: str) -> str:

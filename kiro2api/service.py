@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 
 from kiro2api import __version__
-from kiro2api.accounts.account import DEFAULT_GROUP
+from kiro2api.accounts.account import DEFAULT_GROUP, Account
 from kiro2api.accounts.keeper import KeeperService
 from kiro2api.accounts.keyring import Keyring
 from kiro2api.accounts.ledger import Ledger
@@ -29,6 +29,7 @@ from kiro2api.accounts.pool import AccountPool
 from kiro2api.accounts.refresh import RefreshOnce
 from kiro2api.accounts.sources import Configured, SourceError, read_accounts
 from kiro2api.accounts.tokensource import IdcTokenSource, SocialTokenSource
+from kiro2api.errors import NotFound
 from kiro2api.kiro.models import BUILT_IN, Catalogue, Model
 from kiro2api.metering import Meter
 from kiro2api.settings import Settings, loopback_only, redacted
@@ -132,10 +133,16 @@ class Gateway(Service):
         if not self.configured.accounts:
             self.log.warn("no accounts are configured: set KIRO_AUTH_TOKEN")
         for group in self.pool.groups():
-            members = self.pool.members(group)
+            members = self.members(group)
             if members:
                 self.log.info("group {group}: {count} accounts", group=group, count=len(members))
         self.keeper.startService()
+
+    def members(self, group: str) -> list[Account]:
+        """The accounts of a group; raises NotFound for an unknown one."""
+        if group not in self.pool.groups():
+            raise NotFound(f"there is no group {group!r}")
+        return [account for account in self.configured.accounts if account.group == group]
 
     def _build(self, database: Database) -> None:
         settings, reactor = self.settings, self._reactor
@@ -230,7 +237,7 @@ class Gateway(Service):
             default_group=DEFAULT_GROUP,
             new_id=_hex,
         )
-        shelf = ModelShelf(catalogue, self.pool, self.offers, DEFAULT_GROUP)
+        shelf = ModelShelf(catalogue, self.members, self.offers, DEFAULT_GROUP)
         models = ModelApi(self.gate, serving, shelf)
         operator = OperatorApi(
             self.gate,

@@ -103,7 +103,8 @@ def one_line(
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    # Not sys.stdout: once logging has begun, that is part of the log.
+    print(line, file=sys.__stdout__, flush=True)
 
 
 def _text(path: Path, *, required: bool) -> str | None:

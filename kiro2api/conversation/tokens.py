@@ -18,7 +18,6 @@ from kiro2api.conversation.question import (
     Image,
     Part,
     RedactedThinking,
-    Reference,
     Text,
     Thinking,
     ToolResult,
@@ -98,6 +97,6 @@ def _parts(parts: Iterable[Part]) -> int:
                 total += _DOCUMENT + len(part.data) // _DOCUMENT_OCTETS_PER_TOKEN
             case RedactedThinking():
                 total += len(part.data) // _REDACTED_OCTETS_PER_TOKEN
-            case Reference():
+            case _:  # a Reference, by elimination
                 total += _REFERENCE + estimate_text(part.target)
     return total

@@ -37,6 +37,7 @@ from zope.interface import implementer
 
 from kiro2api.upstream.bodies import BytesBody
 from kiro2api.upstream.failures import went_stale
+from kiro2api.upstream.tunnel import TunnelEndpoint, parse_proxy, proxy_for
 
 AgentKind: TypeAlias = Literal["own", "twisted"]
 Plain: TypeAlias = Callable[[str, int], IStreamClientEndpoint]
@@ -171,6 +172,7 @@ def make_agent(
     max_idle: int = 64,
     idle_timeout: float = 45.0,
     proxy: str = "",
+    no_proxy: str = "",
     policy: IPolicyForHTTPS | None = None,
 ) -> UpstreamAgent:
     """The agent for everything towards the upstream and its login services.
@@ -179,12 +181,13 @@ def make_agent(
         whoever asks.
     :param max_idle: idle connections kept per host: as many as there are streams at a time.
     :param idle_timeout: seconds; less than the servers' own, or kept connections go stale.
-    :param proxy: URL of a proxy, empty for none.
+    :param proxy: URL of an HTTP proxy that opens tunnels, empty for none; it may hold a password.
+    :param no_proxy: hosts, domains and networks to be reached directly, separated by commas.
     :param policy: how certificates are verified; by default against the system's trust store.
+    :raises ValueError: the proxy's URL cannot be read; it is not shown.
     """
-    endpoints = Endpoints(
-        _plain(reactor, connect_timeout, proxy), policy or BrowserLikePolicyForHTTPS()
-    )
+    policy = policy or BrowserLikePolicyForHTTPS()
+    endpoints = Endpoints(_plain(reactor, connect_timeout, proxy, no_proxy, policy), policy)
     if kind == "own":
         return _own(reactor, endpoints, max_idle, idle_timeout)
     pool = KeptConnections(reactor, max_idle, idle_timeout)
@@ -206,13 +209,29 @@ def make_http(agent: IAgent) -> HTTPClient:
     )
 
 
-def _plain(reactor: Any, timeout: float, proxy: str) -> Plain:
-    """TCP endpoints, through ``proxy`` where one is given."""
+def _plain(
+    reactor: Any, timeout: float, proxy: str, no_proxy: str, policy: IPolicyForHTTPS
+) -> Plain:
+    """TCP endpoints, through ``proxy`` where one is given and the host is not exempt."""
 
     def directly(host: str, port: int) -> IStreamClientEndpoint:
         return HostnameEndpoint(reactor, host, port, timeout=timeout)
 
-    return directly
+    if not proxy:
+        return directly
+    address = parse_proxy(proxy)
+    exceptions = {"all_proxy": proxy, "no_proxy": no_proxy}
+    to_proxy = directly(address.host, address.port)
+    if address.tls:
+        creator = policy.creatorForNetloc(address.host.encode("ascii"), address.port)
+        to_proxy = wrapClientTLS(creator, to_proxy)
+
+    def through(host: str, port: int) -> IStreamClientEndpoint:
+        if proxy_for("https", host, exceptions) is None:
+            return directly(host, port)
+        return TunnelEndpoint(to_proxy, host, port, address.authorization, reactor, timeout)
+
+    return through
 
 
 def _own(reactor: Any, endpoints: Endpoints, max_idle: int, idle_timeout: float) -> UpstreamAgent:

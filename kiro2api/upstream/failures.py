@@ -16,12 +16,13 @@ from twisted.internet.error import (
     ConnectingCancelledError,
     ConnectionAborted,
     ConnectionClosed,
+    ConnectionDone,
+    ConnectionLost,
     DNSLookupError,
 )
 from twisted.internet.error import (
     TimeoutError as ConnectTimeout,
 )
-from twisted.python.failure import Failure
 from twisted.web.client import (
     RequestGenerationFailed,
     RequestTransmissionFailed,
@@ -59,6 +60,9 @@ def timed_out() -> UpstreamUnavailable:
 def fault_of(error: BaseException) -> UpstreamUnavailable:
     """The fault that one of ``FOREIGN`` amounts to."""
     causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, UpstreamUnavailable):  # of a proxy on the way
+            return cause
     if _any(causes, (TLSError, VerificationError)):
         return UpstreamUnavailable(
             "no trusted TLS connection to the upstream is possible", code="tls_failed"
@@ -83,7 +87,9 @@ def went_stale(error: BaseException) -> bool:
     if not isinstance(error, ResponseNeverReceived | RequestTransmissionFailed):
         return False
     causes = [cause for cause in _causes(error) if not isinstance(cause, _WRAPPERS)]
-    return bool(causes) and all(isinstance(cause, ConnectionClosed) for cause in causes)
+    return bool(causes) and all(
+        isinstance(cause, ConnectionDone | ConnectionLost) for cause in causes
+    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -91,8 +97,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     yield error
     if isinstance(error, _WRAPPERS):
         for reason in error.reasons:
-            if isinstance(reason, Failure) and reason.value is not None:
-                yield from _causes(reason.value)
+            yield from _causes(reason.value)
 
 
 def _any(causes: Iterator[BaseException] | list[BaseException], kinds: tuple[type, ...]) -> bool:

@@ -17,6 +17,7 @@ MAX_TRAILER: Final = 16 * 1024
 
 _SIZE_DIGITS: Final = 16
 _EXTENDED: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t -~\x80-\xff]*)?")
+_CRLF: Final = b"\r\n"
 _END: Final = b"\r\n\r\n"
 
 
@@ -125,31 +126,20 @@ class ChunkedBody:
                 else:
                     self._in_trailer = True
                 continue
-            stop = at + left
-            if stop <= end:
-                if stop - at > 2:
-                    pieces.append(data[at : stop - 2])
-                    at = stop - 2
-                left = self._closed(data, at, 2, stop - at)
-                at = stop
-            else:
-                # The chunk, or the CRLF that ends it, goes on in the next read.
-                inside = min(end, stop - 2)
-                if inside > at:
-                    pieces.append(data[at:inside])
-                    left -= inside - at
-                    at = inside
-                left = self._closed(data, at, left, end - at) if at < end else left
-                at = end
+            # The chunk's own octets, then the CRLF that ends it; either may go on in the next read.
+            inside = min(end, at + left - 2)
+            if inside > at:
+                pieces.append(data[at:inside])
+                left -= inside - at
+                at = inside
+            if at < end:
+                closing = _CRLF[2 - left :][: end - at]
+                if not data.startswith(closing, at):
+                    raise MalformedResponse("a chunk of the response is longer than it says")
+                left -= len(closing)
+                at += len(closing)
         self._left = left
         return at
-
-    @staticmethod
-    def _closed(data: bytes, at: int, left: int, count: int) -> int:
-        """Check ``count`` of the ``left`` octets of the CRLF that ends a chunk; give the others."""
-        if data[at : at + count] != b"\r\n"[2 - left : 2 - left + count]:
-            raise MalformedResponse("a chunk of the response is longer than it says")
-        return left - count
 
     def _keep(self, data: bytes, at: int) -> None:
         """A size line that has not ended; the next read begins with it."""
@@ -163,7 +153,7 @@ class ChunkedBody:
             self.excess = data[2:]
             return
         stop = data.find(_END)
-        if len(data) > MAX_TRAILER and not 0 <= stop <= MAX_TRAILER:
+        if stop > MAX_TRAILER or (stop < 0 and len(data) >= MAX_TRAILER + len(_END)):
             raise MalformedResponse("the trailer of the response is too long")
         if stop < 0:
             self._rest = data

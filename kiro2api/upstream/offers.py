@@ -91,12 +91,7 @@ class OfferedModels:
         entry = self._entry(account)
         if entry.flight is None and not self._may_ask(entry):
             return _settled(entry)
-
-        def leave(waiter: Deferred[Offer]) -> None:
-            if waiter in entry.waiters:
-                entry.waiters.remove(waiter)
-
-        waiter: Deferred[Offer] = Deferred(leave)
+        waiter: Deferred[Offer] = Deferred(entry.waiters.remove)
         entry.waiters.append(waiter)
         if entry.flight is None:
             self._ask(entry, account, credentials)

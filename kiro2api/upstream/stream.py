@@ -218,9 +218,10 @@ class EventStream(Protocol):
 
     def _hold(self, events: Sequence[StreamEvent]) -> None:
         self._held.extend(events)
+        # At each read: Twisted's response resumes after handing over what came with the head.
+        self._set_reading(False)
         if self.state is State.OPENING:
             self.state = State.HOLDING
-            self._set_reading(False)
             first, self._first = self._first, None
             if first is not None:
                 first.callback(None)

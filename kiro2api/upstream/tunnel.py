@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import msgspec
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.error import NoProtocol
 from twisted.internet.interfaces import (
     IAddress,
@@ -181,9 +181,7 @@ class TunnelEndpoint:
 
 
 def _too_late(result: object, timeout: float) -> IProtocol:
-    """What a cancelled attempt means once the time was up."""
-    if isinstance(result, Failure):
-        result.trap(CancelledError)
+    """However an attempt takes its being cancelled: the reason is that the time was up."""
     raise UpstreamUnavailable(
         f"the proxy gave no tunnel within {timeout:g} seconds", kind=Kind.TIMEOUT
     )
@@ -261,7 +259,8 @@ class _Tunnel(Protocol):
         inner.makeConnection(self.transport)
         self.opened.callback(inner)
         if rest:
-            # Whoever waited for the connection comes before its first bytes, and may close it.
+            # Some servers speak first, and a proxy may join both in one segment. Whoever waited
+            # for the connection has heard of it by now.
             self.dataReceived(rest)
 
     def _refuse(self, error: Exception) -> None:

@@ -5,6 +5,7 @@ Never asks the upstream: clients give this list a few seconds. Must not know HTT
 offer is fetched.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from kiro2api.accounts.account import Account
@@ -21,13 +22,6 @@ from kiro2api.kiro.models import Catalogue, Model
 from kiro2api.upstream.interfaces import OfferedModel
 
 
-class Shop(Protocol):
-    """Whose offers are looked at."""
-
-    def members(self, group: str) -> tuple[Account, ...]:
-        """The accounts of a group; raises NotFound for an unknown one."""
-
-
 class KnownOffers(Protocol):
     """What accounts were seen to be offered."""
 
@@ -36,13 +30,20 @@ class KnownOffers(Protocol):
 
 
 class ModelShelf:
-    """The models of a group, in order and in either shape."""
+    """The models of a group, in order and in either shape.
+
+    :param members: gives the accounts of a group; raises NotFound for an unknown one.
+    """
 
     def __init__(
-        self, catalogue: Catalogue, shop: Shop, offers: KnownOffers, default_group: str
+        self,
+        catalogue: Catalogue,
+        members: Callable[[str], Sequence[Account]],
+        offers: KnownOffers,
+        default_group: str,
     ) -> None:
         self._catalogue = catalogue
-        self._shop = shop
+        self._members = members
         self._offers = offers
         self._default_group = default_group
 
@@ -50,7 +51,7 @@ class ModelShelf:
         """The group's models: all of the catalogue while nothing is known of any account."""
         offered: dict[str, OfferedModel] = {}
         unknown = False
-        for account in self._shop.members(group or self._default_group):
+        for account in self._members(group or self._default_group):
             offer = self._offers.known(account)
             unknown = unknown or offer is None
             for entry in offer or ():

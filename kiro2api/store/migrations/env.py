@@ -1,3 +1,4 @@
+# -*- test-case-name: tests.store.test_schema -*-
 """Alembic runs this file for every migration; the connection comes from ``store.migrate``."""
 
 from alembic import context

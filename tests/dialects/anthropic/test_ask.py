@@ -46,12 +46,8 @@ class ParseTests(SynchronousTestCase):
 
     def test_nulls(self) -> None:
         """Null is as good as absent."""
-        names = (
-            "system tools tool_choice thinking max_tokens temperature top_p top_k stop_sequences "
-            "stream metadata output_config output_format thread"
-        )
         self.assertEqual(
-            parse(body(**dict.fromkeys(names.split()))),
+            parse(body(**dict.fromkeys(_TOP[2:]))),
             parse(b'{"model":"m","messages":[{"role":"user","content":"hello"}]}'),
         )
 
@@ -240,7 +236,8 @@ class RefusalTests(SynchronousTestCase):
     """Bad requests, and where they are bad."""
 
     def refused(self, data: bytes) -> RequestRejected:
-        return self.assertRaises(RequestRejected, parse, data)
+        refusal: RequestRejected = self.assertRaises(RequestRejected, parse, data)
+        return refusal
 
     def test_fields(self) -> None:
         """The path of the bad field."""
@@ -305,20 +302,23 @@ class RefusalTests(SynchronousTestCase):
 
 
 # Values that often are of the wrong type for the key they end up under.
-_WORDS = (
-    "text image document tool_use tool_result thinking redacted_thinking tool_reference "
-    "search_result server_tool_use web_search_tool_result base64 url file content user assistant "
-    "system any tool enabled json_schema bash_1 custom new"
-).split()
-_KEYS = (
-    "type text source data media_type url file_id content id name input tool_use_id is_error "
-    "thinking signature tool_name title context role input_schema description budget_tokens "
-    "display disable_parallel_tool_use user_id effort format schema session_id"
-).split()
-_TOP = (
-    "model messages system tools tool_choice thinking max_tokens temperature top_p top_k "
-    "stop_sequences stream metadata output_config output_format thread"
-).split()
+_WORDS = [
+    *("text", "image", "document", "tool_use", "tool_result", "thinking", "redacted_thinking"),
+    *("tool_reference", "search_result", "server_tool_use", "web_search_tool_result"),
+    *("base64", "url", "file", "content", "user", "assistant", "system", "any", "tool"),
+    *("enabled", "json_schema", "bash_1", "custom", "new"),
+]
+_KEYS = [
+    *("type", "text", "source", "data", "media_type", "url", "file_id", "content", "id", "name"),
+    *("input", "tool_use_id", "is_error", "thinking", "signature", "tool_name", "title"),
+    *("context", "role", "input_schema", "description", "budget_tokens", "display"),
+    *("disable_parallel_tool_use", "user_id", "effort", "format", "schema", "session_id"),
+]
+_TOP = [
+    *("model", "messages", "system", "tools", "tool_choice", "thinking", "max_tokens"),
+    *("temperature", "top_p", "top_k", "stop_sequences", "stream", "metadata"),
+    *("output_config", "output_format", "thread"),
+]
 _scalars = st.one_of(
     st.none(),
     st.booleans(),

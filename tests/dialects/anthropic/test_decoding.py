@@ -25,7 +25,8 @@ class DecodeTests(SynchronousTestCase):
     """Paths and messages of refusals."""
 
     def refused(self, body: bytes, where: str = "") -> RequestRejected:
-        return self.assertRaises(RequestRejected, decode, DECODER, body, where)
+        refusal: RequestRejected = self.assertRaises(RequestRejected, decode, DECODER, body, where)
+        return refusal
 
     def test_good(self) -> None:
         """Unknown keys are ignored."""

@@ -1,3 +1,4 @@
+# -*- test-case-name: tests.store.test_schema -*-
 """Accounts, client keys and preferences."""
 
 import sqlalchemy as sa

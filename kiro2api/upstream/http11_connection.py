@@ -1,0 +1,433 @@
+# -*- test-case-name: tests.upstream.test_http11_connection -*-
+"""One connection that carries one request at a time: ``Connection`` and its ``Exchange``.
+
+No Deferred and no timer per read. Must not know pools, hosts, TLS or timeouts: who owns a
+connection is told when it is free again or lost.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+from typing import Protocol as Shape
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IConsumer, IHandshakeListener, ITCPTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import RequestGenerationFailed, ResponseFailed, ResponseNeverReceived
+from twisted.web.http import PotentialDataLoss
+from twisted.web.iweb import IBodyProducer, IResponse
+from zope.interface import implementer
+
+from kiro2api.upstream.http11_body import BodyReader, EndlessBody, reader_for
+from kiro2api.upstream.http11_head import MAX_HEAD, Head, HeadReader, MalformedResponse
+from kiro2api.upstream.http11_response import AskedFor, PlainResponse
+
+MAX_INTERIM: Final = 16
+"""Responses of the kind 1xx that may precede the real one."""
+
+
+class Order(NamedTuple):
+    """One request, ready to be sent.
+
+    ``head``: its bytes; ``body``: with the length that the head tells; ``close``: the connection
+    ends with this request.
+    """
+
+    asked: AskedFor
+    head: bytes
+    body: IBodyProducer | None = None
+    close: bool = False
+
+
+class Owner(Shape):
+    """Who keeps connections between requests."""
+
+    def free(self, connection: "Connection") -> None:
+        """The connection can carry another request."""
+
+    def lost(self, connection: "Connection") -> None:
+        """The connection can carry no more requests. May be told more than once."""
+
+
+@implementer(IHandshakeListener)
+class Connection(Protocol):
+    """A connection to one server.
+
+    ``established``: TLS is agreed upon, or some answer has come; ``on_established`` is then
+    called, once.
+
+    :param key: what connections have in common that may stand for each other.
+    """
+
+    def __init__(self, owner: Owner, key: object, *, max_head: int = MAX_HEAD) -> None:
+        self.key = key
+        self.established = False
+        self.on_established: Callable[[], None] | None = None
+        self._owner = owner
+        self._max_head = max_head
+        self._exchange: Exchange | None = None
+        self._paused = False
+        self._closing = False
+        self._loss: Failure | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can carry a request now."""
+        return self._exchange is None and not self._closing and self._loss is None
+
+    @property
+    def gone(self) -> bool:
+        """Whether it was lost altogether."""
+        return self._loss is not None
+
+    def send(self, order: Order) -> Deferred[IResponse]:
+        """Carry one request; fires with the response's head.
+
+        Cancelling closes the connection.
+
+        :raises ResponseNeverReceived: not one byte of an answer came; ``reasons`` say why. That
+            is also how a kept connection fails that the server has closed meanwhile.
+        :raises ResponseFailed: the answer's head was cut or malformed.
+        :raises RequestGenerationFailed: the request's body failed, or has not the length it told.
+        """
+        if self._loss is not None:
+            return fail(ResponseNeverReceived([self._loss]))
+        exchange = self._exchange = Exchange(self, order, self._max_head)
+        exchange.start()
+        return exchange.answered
+
+    def give_up(self, failure: Failure) -> None:
+        """Close the connection at once; the request under way fails with ``failure``."""
+        if self._exchange is not None:
+            self._exchange.fail(failure)
+        self.abort()
+
+    # ── towards the network ─────────────────────────────────────────────────
+
+    def connectionMade(self) -> None:
+        """Small writes must not wait for more."""
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+
+    def handshakeCompleted(self) -> None:
+        """TLS is agreed upon and the certificate was accepted."""
+        self._establish()
+
+    def dataReceived(self, data: bytes) -> None:
+        """More of a response; without a request it is nothing that we could trust."""
+        exchange = self._exchange
+        if exchange is not None:
+            if not self.established:
+                self._establish()
+            exchange.received(data)
+        elif not self._closing:
+            self.abort()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone."""
+        self._loss = reason
+        self.on_established = None
+        exchange, self._exchange = self._exchange, None
+        self._owner.lost(self)
+        if exchange is not None:
+            exchange.lost(reason)
+
+    # ── towards the exchange and the owner ──────────────────────────────────
+
+    def pause(self) -> None:
+        """Stop reading."""
+        if not self._paused and self._loss is None:
+            self._paused = True
+            self._wire.pauseProducing()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._paused and self._loss is None:
+            self._paused = False
+            self._wire.resumeProducing()
+
+    def ended(self, *, reusable: bool) -> None:
+        """The exchange is over."""
+        self._exchange = None
+        if self._closing or self._loss is not None:
+            return
+        self.resume()
+        if reusable:
+            self._owner.free(self)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Close it once what was written is sent."""
+        self._close(self._wire.loseConnection)
+
+    def abort(self) -> None:
+        """Close it at once, paused or not.
+
+        Strategy: over TLS ``loseConnection`` waits for the other side, and for ever if paused.
+        """
+        self._close(self._wire.abortConnection)
+
+    def _close(self, how: Callable[[], None]) -> None:
+        if self._loss is None:
+            self._closing = True
+            self._owner.lost(self)
+            how()
+
+    def _establish(self) -> None:
+        self.established = True
+        tell, self.on_established = self.on_established, None
+        if tell is not None:
+            tell()
+
+    @property
+    def _wire(self) -> Any:
+        """The transport; every one that we are given is a producer too."""
+        return self.transport
+
+
+class Exchange:
+    """One request and its response on a connection.
+
+    States: the head is read (``_response`` is None) → the body is read → over.
+    """
+
+    def __init__(self, connection: Connection, order: Order, max_head: int) -> None:
+        self.answered: Deferred[IResponse] = Deferred(self._cancelled)
+        self._connection = connection
+        self._order = order
+        self._head_reader = HeadReader(max_head)
+        self._interim = 0
+        self._head: Head | None = None
+        self._response: PlainResponse | None = None
+        self._body: BodyReader | None = None
+        self._sending: RequestBody | None = None
+        self._over = False
+
+    # ── the request ─────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """Send the request, or as much of it as there is already."""
+        order = self._order
+        wire = self._connection._wire
+        if order.body is None:
+            wire.write(order.head)
+            return
+        self._sending = RequestBody(wire, order.head, order.body, self._sent)
+        self._sending.start()
+
+    def _sent(self, failure: Failure | None) -> None:
+        self._sending = None
+        if failure is not None:
+            self.fail(Failure(RequestGenerationFailed([failure])))
+
+    # ── the response ────────────────────────────────────────────────────────
+
+    def received(self, data: bytes) -> None:
+        """One read from the network."""
+        body = self._body
+        if body is None:
+            rest = self._read_head(data)
+            body = self._body
+            if rest is None or body is None or self._response is None:
+                return
+            data = rest
+            if body.done:
+                self._complete(data)
+                return
+            if not data:
+                return
+        response = self._response
+        assert response is not None
+        piece = body.receive(data)
+        if piece:
+            response.body(piece)
+            if self._over:
+                return
+        if body.error is not None:
+            self.fail(Failure(ResponseFailed([Failure(body.error)], response)))
+        elif body.done:
+            self._complete(body.excess)
+
+    def _read_head(self, data: bytes) -> bytes | None:
+        """What follows the response's head; None until there is one, or once all is over."""
+        try:
+            while True:
+                got = self._head_reader.receive(data, self._order.asked.method)
+                if got is None:
+                    return None
+                head, data = got
+                if head.code >= 200:
+                    break
+                # Wire: a server may announce its response; one that switches protocols was not
+                # asked to.
+                self._interim += 1
+                if head.code == 101 or self._interim > MAX_INTERIM:
+                    raise MalformedResponse("an unexpected interim response")
+        except MalformedResponse as error:
+            self.fail(Failure(ResponseFailed([Failure(error)])))
+            return None
+        self._head = head
+        self._body = reader_for(head)
+        response = self._response = PlainResponse(head, self._order.asked, self)
+        self.answered.callback(response)
+        if self._over:
+            return None
+        if not response.wanted and not self._body.done:
+            # Nobody takes the body yet: what follows waits in the network.
+            self._connection.pause()
+        return data
+
+    def _complete(self, excess: bytes) -> None:
+        self._over = True
+        unsent = self._stop_sending()
+        response, head = self._response, self._head
+        assert response is not None and head is not None
+        self._connection.ended(
+            reusable=head.keep_alive and not self._order.close and not excess and not unsent
+        )
+        response.over(None)
+
+    def lost(self, reason: Failure) -> None:
+        """The connection is gone."""
+        if self._over:
+            return
+        self._over = True
+        self._stop_sending()
+        response = self._response
+        if response is None:
+            begun = self._head_reader.begun or self._interim
+            kind = ResponseFailed if begun else ResponseNeverReceived
+            self.answered.errback(Failure(kind([reason])))
+        elif isinstance(self._body, EndlessBody) and reason.check(ConnectionDone):
+            response.over(Failure(PotentialDataLoss()))
+        else:
+            response.over(Failure(ResponseFailed([reason], response)))
+
+    def fail(self, failure: Failure) -> None:
+        """Over, because of ``failure``; the connection is closed."""
+        if self._over:
+            return
+        self._quit()
+        if self._response is None:
+            self.answered.errback(failure)
+        else:
+            self._response.over(failure)
+
+    def _cancelled(self, answered: Deferred[IResponse]) -> None:
+        # The Deferred itself then fails with CancelledError.
+        self._quit()
+
+    def _quit(self) -> None:
+        self._over = True
+        self._stop_sending()
+        self._connection.ended(reusable=False)
+        self._connection.abort()
+
+    def _stop_sending(self) -> bool:
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            sending.stop()
+        return sending is not None
+
+    # ── what the body's transport asks for ──────────────────────────────────
+
+    def pause(self) -> None:
+        """See ``Source``."""
+        self._connection.pause()
+
+    def resume(self) -> None:
+        """See ``Source``."""
+        self._connection.resume()
+
+    def stop(self) -> None:
+        """See ``Source``."""
+        self._connection.abort()
+
+
+@implementer(IConsumer)
+class RequestBody:
+    """Sends a request: its head together with the first bytes of its body, then the rest.
+
+    :param done: told once that everything is sent, or why not.
+    """
+
+    def __init__(
+        self,
+        wire: Any,
+        head: bytes,
+        body: IBodyProducer,
+        done: Callable[[Failure | None], None],
+    ) -> None:
+        self._wire = wire
+        self._head = head
+        self._body = body
+        self._left = body.length
+        self._done: Callable[[Failure | None], None] | None = done
+        self._registered = False
+
+    def start(self) -> None:
+        """Let the body's producer write."""
+        try:
+            produced = self._body.startProducing(self)
+        except Exception:  # noqa: BLE001 - a producer is its user's; whatever it raises is the cause
+            self._finish(Failure())
+            return
+        produced.addCallbacks(self._produced, self._finish)
+        if self._done is not None:
+            # It goes on later: the transport says when.
+            self._flush()
+            self._registered = True
+            self._wire.registerProducer(self._body, True)
+
+    def write(self, data: bytes) -> None:
+        """More of the body; what is more than the head told is never sent."""
+        if self._done is None:
+            return
+        self._left -= len(data)
+        if self._left < 0:
+            self._body.stopProducing()
+            self._finish(Failure(ValueError("a request's body is longer than its length")))
+        elif self._head:
+            head, self._head = self._head, b""
+            self._wire.writeSequence([head, data])
+        else:
+            self._wire.write(data)
+
+    def registerProducer(self, producer: object, streaming: bool) -> None:
+        """A body's producer is registered by us, with the transport."""
+        raise RuntimeError("a request's body has its producer")
+
+    def unregisterProducer(self) -> None:
+        """See ``registerProducer``."""
+
+    def stop(self) -> None:
+        """Nobody waits for the rest of the body."""
+        if self._done is not None:
+            self._close()
+            self._body.stopProducing()
+
+    def _produced(self, _: object) -> None:
+        self._flush()
+        short = self._left > 0
+        self._finish(
+            Failure(ValueError("a request's body is shorter than its length")) if short else None
+        )
+
+    def _flush(self) -> None:
+        if self._head and self._done is not None:
+            head, self._head = self._head, b""
+            self._wire.write(head)
+
+    def _finish(self, failure: Failure | None) -> None:
+        done = self._done
+        if done is not None:
+            self._close()
+            done(failure)
+
+    def _close(self) -> None:
+        self._done = None
+        if self._registered:
+            self._registered = False
+            self._wire.unregisterProducer()

@@ -1,0 +1,30 @@
+"""Tests of the neutral answer: that its events are cheap values."""
+
+import gc
+from typing import get_args
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from kiro2api.conversation.answer import Ended, StopReason, StreamEvent, TextDelta, Usage
+
+
+class EventTests(SynchronousTestCase):
+    """The closed union of events."""
+
+    def test_untracked(self) -> None:
+        """Events are made in numbers, so none of them may burden the garbage collector."""
+        for kind in get_args(StreamEvent):
+            self.assertFalse(kind.__struct_config__.gc, kind)
+        self.assertFalse(gc.is_tracked(TextDelta("a")))
+
+    def test_usage(self) -> None:
+        """What is not known is zero, and an estimate until somebody counted."""
+        usage = Usage(input_tokens=1, output_tokens=2)
+        self.assertEqual((usage.cache_read_tokens, usage.cache_write_tokens), (0, 0))
+        self.assertEqual((usage.credits, usage.context_percent), (0.0, 0.0))
+        self.assertEqual(usage.provenance, "estimated")
+
+    def test_equal_by_value(self) -> None:
+        """Events compare by what they say."""
+        self.assertEqual(Ended(StopReason.END_TURN), Ended(StopReason.END_TURN, ""))
+        self.assertNotEqual(Ended(StopReason.STOP_SEQUENCE, "a"), Ended(StopReason.STOP_SEQUENCE))
