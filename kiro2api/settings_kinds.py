@@ -127,12 +127,12 @@ def proxy_url() -> Kind[Secret]:
     """A proxy's URL; it may hold a user name and a password, so the whole value is a secret."""
 
     def read(text: str) -> Secret:
-        parts = _split(text, ("http",))
+        parts = _split(text, ("http", "https"))
         if parts.path not in ("", "/") or parts.query or parts.fragment:
             raise ValueError
         return Secret(text.rstrip("/"))
 
-    return Kind("a URL like http://host:port or http://user:password@host:port", read, secret=True)
+    return Kind("a URL like http://host:port or https://user:password@host:port", read, secret=True)
 
 
 def endpoint() -> Kind[str]:

@@ -165,7 +165,7 @@ class Settings:
             "KIRO_PROXY",
             proxy_url(),
             None,
-            "HTTP proxy through which all connections to the upstream are tunnelled.",
+            "Proxy (HTTP CONNECT) through which all connections to the upstream are tunnelled.",
         ),
     ]
     fallback_model: Annotated[

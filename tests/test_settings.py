@@ -157,7 +157,7 @@ class ValueTests(SynchronousTestCase):
             ),
             (
                 "KIRO_PROXY",
-                ("http://proxy:3128", "http://user:word@proxy:1/"),
+                ("http://proxy:3128", "https://user:word@proxy:1/"),
                 ("socks5://proxy:1", "http://proxy/path", "proxy:3128", "http://proxy?x"),
             ),
         ]

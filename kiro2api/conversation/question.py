@@ -86,11 +86,16 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 class ToolSpec(msgspec.Struct, frozen=True):
-    """A tool the model may call; ``schema`` is JSON text as the client sent it."""
+    """A tool the model may call; ``schema`` is JSON text as the client sent it.
+
+    ``freeform``: the client wants raw text as the call's input, which the model puts into the
+    member ``input`` of a JSON object.
+    """
 
     name: str
     description: str = ""
     schema: bytes = b"{}"
+    freeform: bool = False
 
 
 class ToolChoice(msgspec.Struct, frozen=True):

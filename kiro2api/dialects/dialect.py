@@ -27,7 +27,8 @@ class Opening(msgspec.Struct, frozen=True):
     """What a writer must know before the first event.
 
     ``id`` is the bare unique part (hex), which the dialect prefixes; ``created`` is in epoch
-    seconds; ``input_tokens`` is the estimate shown until the upstream reports.
+    seconds; ``input_tokens`` is the estimate shown until the upstream reports; ``freeform`` names
+    the tools whose input the client wants as raw text.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Opening(msgspec.Struct, frozen=True):
     input_tokens: int
     include_usage: bool = False
     request_id: str = ""
+    freeform: frozenset[str] = frozenset()
 
 
 class StreamWriter(Protocol):

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.emulator.test_accounts -*-
+# -*- test-case-name: tests.emulator.test_app -*-
 """The accounts that the emulator knows, and the tokens it gave them.
 
 Invented tokens only, the same ones for the same seed and order of calls. The time comes in as an

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.emulator.test_calls -*-
+# -*- test-case-name: tests.emulator.test_app -*-
 """The calls that the emulator received, for those who want to look at them afterwards.
 
 Holds names of headers, never their values, and hides the tokens in bodies: even invented tokens

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.emulator.test_frames -*-
+# -*- test-case-name: tests.emulator.test_performance -*-
 """The frames of an answer, sound ones and spoilt ones."""
 
 from typing import Any, Final

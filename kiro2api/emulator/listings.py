@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.emulator.test_listings -*-
+# -*- test-case-name: tests.emulator.test_generation -*-
 """What the emulator's control plane answers: models, profiles, usage limits.
 
 Must not know HTTP. Wire: shapes as the runtime service publishes them, values invented.

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.emulator.test_replies -*-
+# -*- test-case-name: tests.emulator.test_app -*-
 """Whole replies of the emulator, and refusals in the upstream's two spellings.
 
 Wire: data plane and control plane name an error in ``x-amzn-ErrorType`` and answer

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.emulator.test_tap -*-
+# -*- test-case-name: tests.emulator.test_service -*-
 """``twistd kiro2api-emulator``: the options, and the one import of the global reactor."""
 
 from pathlib import Path

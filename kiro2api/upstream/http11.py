@@ -12,7 +12,7 @@ bodies of unknown length, pipelining.
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import (
@@ -129,12 +129,12 @@ class PlainAgent:
         try:
             place = self._place(uri)
             order = self._order(method, place, headers or Headers(), bodyProducer)
+            connection = self._idle.take(place.key)
+            if connection is not None:
+                return connection.send(order)
+            endpoint = self._endpoints.endpointForURI(place.uri)
         except (ValueError, SchemeNotSupported):
             return fail(Failure())
-        connection = self._idle.take(place.key)
-        if connection is not None:
-            return connection.send(order)
-        endpoint = self._endpoints.endpointForURI(place.uri)
         opening = _Opening(
             lambda: Connection(self._idle, place.key, max_head=self._max_head),
             order,
@@ -194,7 +194,8 @@ class _Opening(Factory):
     def __init__(self, make: Callable[[], Connection], order: Order, *, tls: bool) -> None:
         self._result: Deferred[IResponse] = Deferred(self._cancelled)
         self._make = make
-        self._order = order
+        # Given up once it is sent: the transport keeps its factory as long as it lives.
+        self._order: Order | None = order
         self._tls = tls
         self._timer: IDelayedCall | None = None
         self._connecting: Deferred[Any] | None = None
@@ -208,7 +209,7 @@ class _Opening(Factory):
     ) -> Deferred[IResponse]:
         """Connect, send, and give the response."""
         self._timer = clock.callLater(seconds, self._expire)
-        self._connecting = endpoint.connect(self)
+        self._connecting = maybeDeferred(endpoint.connect, self)
         self._connecting.addCallbacks(self._connected, self._failed)
         return self._result
 
@@ -224,7 +225,9 @@ class _Opening(Factory):
         else:
             # Connected means so far only that TCP is; the server may still be mute.
             connection.on_established = self._stop_timer
-        self._sending = connection.send(self._order)
+        order, self._order = self._order, None
+        assert order is not None, "connected twice"
+        self._sending = connection.send(order)
         self._sending.addCallbacks(self._answered, self._failed)
 
     def _answered(self, response: IResponse) -> None:

@@ -55,7 +55,7 @@ class Connection(Protocol):
     """A connection to one server.
 
     ``established``: TLS is agreed upon, or some answer has come; ``on_established`` is then
-    called, once.
+    called, once. ``closing``: we are done with it.
 
     :param key: what connections have in common that may stand for each other.
     """
@@ -68,13 +68,13 @@ class Connection(Protocol):
         self._max_head = max_head
         self._exchange: Exchange | None = None
         self._paused = False
-        self._closing = False
+        self.closing = False
         self._loss: Failure | None = None
 
     @property
     def usable(self) -> bool:
         """Whether it can carry a request now."""
-        return self._exchange is None and not self._closing and self._loss is None
+        return self._exchange is None and not self.closing and self._loss is None
 
     @property
     def gone(self) -> bool:
@@ -94,14 +94,13 @@ class Connection(Protocol):
         if self._loss is not None:
             return fail(ResponseNeverReceived([self._loss]))
         exchange = self._exchange = Exchange(self, order, self._max_head)
-        exchange.start()
+        exchange.start(order)
         return exchange.answered
 
     def give_up(self, failure: Failure) -> None:
         """Close the connection at once; the request under way fails with ``failure``."""
         if self._exchange is not None:
             self._exchange.fail(failure)
-        self.abort()
 
     # ── towards the network ─────────────────────────────────────────────────
 
@@ -116,13 +115,15 @@ class Connection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """More of a response; without a request it is nothing that we could trust."""
+        if self.closing:
+            return
         exchange = self._exchange
-        if exchange is not None:
-            if not self.established:
-                self._establish()
-            exchange.received(data)
-        elif not self._closing:
+        if exchange is None:
             self.abort()
+            return
+        if not self.established:
+            self._establish()
+        exchange.received(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""
@@ -139,18 +140,18 @@ class Connection(Protocol):
         """Stop reading."""
         if not self._paused and self._loss is None:
             self._paused = True
-            self._wire.pauseProducing()
+            self.wire.pauseProducing()
 
     def resume(self) -> None:
         """Read on."""
         if self._paused and self._loss is None:
             self._paused = False
-            self._wire.resumeProducing()
+            self.wire.resumeProducing()
 
     def ended(self, *, reusable: bool) -> None:
-        """The exchange is over."""
+        """The exchange is over, as it should be."""
         self._exchange = None
-        if self._closing or self._loss is not None:
+        if self.closing:
             return
         self.resume()
         if reusable:
@@ -158,20 +159,25 @@ class Connection(Protocol):
         else:
             self.close()
 
+    def dropped(self) -> None:
+        """The exchange is over, and the connection with it."""
+        self._exchange = None
+        self.abort()
+
     def close(self) -> None:
         """Close it once what was written is sent."""
-        self._close(self._wire.loseConnection)
+        self._close(self.wire.loseConnection)
 
     def abort(self) -> None:
         """Close it at once, paused or not.
 
         Strategy: over TLS ``loseConnection`` waits for the other side, and for ever if paused.
         """
-        self._close(self._wire.abortConnection)
+        self._close(self.wire.abortConnection)
 
     def _close(self, how: Callable[[], None]) -> None:
         if self._loss is None:
-            self._closing = True
+            self.closing = True
             self._owner.lost(self)
             how()
 
@@ -182,7 +188,7 @@ class Connection(Protocol):
             tell()
 
     @property
-    def _wire(self) -> Any:
+    def wire(self) -> Any:
         """The transport; every one that we are given is a producer too."""
         return self.transport
 
@@ -190,27 +196,26 @@ class Connection(Protocol):
 class Exchange:
     """One request and its response on a connection.
 
-    States: the head is read (``_response`` is None) → the body is read → over.
+    States: the head is read (``_reading`` is None) → the body is read → over.
     """
 
     def __init__(self, connection: Connection, order: Order, max_head: int) -> None:
         self.answered: Deferred[IResponse] = Deferred(self._cancelled)
         self._connection = connection
-        self._order = order
+        # Not the order itself: a stream outlives its request's body by minutes.
+        self._asked = order.asked
+        self._keep_alive = not order.close
         self._head_reader = HeadReader(max_head)
         self._interim = 0
-        self._head: Head | None = None
-        self._response: PlainResponse | None = None
-        self._body: BodyReader | None = None
+        self._reading: tuple[PlainResponse, BodyReader] | None = None
         self._sending: RequestBody | None = None
         self._over = False
 
     # ── the request ─────────────────────────────────────────────────────────
 
-    def start(self) -> None:
+    def start(self, order: Order) -> None:
         """Send the request, or as much of it as there is already."""
-        order = self._order
-        wire = self._connection._wire
+        wire = self._connection.wire
         if order.body is None:
             wire.write(order.head)
             return
@@ -226,94 +231,80 @@ class Exchange:
 
     def received(self, data: bytes) -> None:
         """One read from the network."""
-        body = self._body
-        if body is None:
-            rest = self._read_head(data)
-            body = self._body
-            if rest is None or body is None or self._response is None:
+        reading = self._reading
+        if reading is None:
+            begun = self._read_head(data)
+            if begun is None:
                 return
-            data = rest
-            if body.done:
-                self._complete(data)
-                return
-            if not data:
-                return
-        response = self._response
-        assert response is not None
+            reading, data = begun
+        response, body = reading
         piece = body.receive(data)
         if piece:
             response.body(piece)
-            if self._over:
+            if self._over or self._connection.closing:
                 return
         if body.error is not None:
             self.fail(Failure(ResponseFailed([Failure(body.error)], response)))
         elif body.done:
-            self._complete(body.excess)
+            self._over = True
+            unsent = self._stop_sending()
+            self._connection.ended(reusable=self._keep_alive and not body.excess and not unsent)
+            response.over(None)
 
-    def _read_head(self, data: bytes) -> bytes | None:
-        """What follows the response's head; None until there is one, or once all is over."""
+    def _read_head(self, data: bytes) -> tuple[tuple[PlainResponse, BodyReader], bytes] | None:
+        """The response that begins, and what follows its head; None until there is one, and when
+        there is nothing more to do for it."""
         try:
-            while True:
-                got = self._head_reader.receive(data, self._order.asked.method)
-                if got is None:
-                    return None
-                head, data = got
-                if head.code >= 200:
-                    break
+            head, data = self._next_head(data)
+            while head is not None and head.code < 200:
                 # Wire: a server may announce its response; one that switches protocols was not
                 # asked to.
                 self._interim += 1
                 if head.code == 101 or self._interim > MAX_INTERIM:
                     raise MalformedResponse("an unexpected interim response")
+                head, data = self._next_head(data)
         except MalformedResponse as error:
             self.fail(Failure(ResponseFailed([Failure(error)])))
             return None
-        self._head = head
-        self._body = reader_for(head)
-        response = self._response = PlainResponse(head, self._order.asked, self)
-        self.answered.callback(response)
-        if self._over:
+        if head is None:
             return None
-        if not response.wanted and not self._body.done:
+        self._keep_alive = self._keep_alive and head.keep_alive
+        response = PlainResponse(head, self._asked, self)
+        body = reader_for(head)
+        self._reading = (response, body)
+        self.answered.callback(response)
+        if self._connection.closing:
+            return None
+        if not response.wanted and not body.done:
             # Nobody takes the body yet: what follows waits in the network.
             self._connection.pause()
-        return data
+        return self._reading, data
 
-    def _complete(self, excess: bytes) -> None:
-        self._over = True
-        unsent = self._stop_sending()
-        response, head = self._response, self._head
-        assert response is not None and head is not None
-        self._connection.ended(
-            reusable=head.keep_alive and not self._order.close and not excess and not unsent
-        )
-        response.over(None)
+    def _next_head(self, data: bytes) -> tuple[Head | None, bytes]:
+        return self._head_reader.receive(data, self._asked.method) or (None, b"")
 
     def lost(self, reason: Failure) -> None:
         """The connection is gone."""
-        if self._over:
-            return
         self._over = True
         self._stop_sending()
-        response = self._response
-        if response is None:
+        if self._reading is None:
             begun = self._head_reader.begun or self._interim
             kind = ResponseFailed if begun else ResponseNeverReceived
             self.answered.errback(Failure(kind([reason])))
-        elif isinstance(self._body, EndlessBody) and reason.check(ConnectionDone):
+            return
+        response, body = self._reading
+        if isinstance(body, EndlessBody) and reason.check(ConnectionDone):
             response.over(Failure(PotentialDataLoss()))
         else:
             response.over(Failure(ResponseFailed([reason], response)))
 
     def fail(self, failure: Failure) -> None:
         """Over, because of ``failure``; the connection is closed."""
-        if self._over:
-            return
         self._quit()
-        if self._response is None:
+        if self._reading is None:
             self.answered.errback(failure)
         else:
-            self._response.over(failure)
+            self._reading[0].over(failure)
 
     def _cancelled(self, answered: Deferred[IResponse]) -> None:
         # The Deferred itself then fails with CancelledError.
@@ -322,8 +313,7 @@ class Exchange:
     def _quit(self) -> None:
         self._over = True
         self._stop_sending()
-        self._connection.ended(reusable=False)
-        self._connection.abort()
+        self._connection.dropped()
 
     def _stop_sending(self) -> bool:
         sending, self._sending = self._sending, None

@@ -67,7 +67,8 @@ class IdleConnections:
                 if item.connection is connection:
                     kept.remove(item)
                     break
-            self._rest_if_empty()
+        if self._timer is not None and not any(self._kept.values()):
+            self._stop_timer()
         if connection.gone and connection in self._dying:
             self._dying.discard(connection)
             self._tell_if_closed()
@@ -98,11 +99,6 @@ class IdleConnections:
         if self._kept:
             next_ = min(kept[0].until for kept in self._kept.values())
             self._timer = self._clock.callLater(max(0.0, next_ - now), self._expire)
-
-    def _rest_if_empty(self) -> None:
-        if not any(self._kept.values()):
-            self._kept.clear()
-            self._stop_timer()
 
     def _stop_timer(self) -> None:
         timer, self._timer = self._timer, None

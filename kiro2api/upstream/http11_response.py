@@ -6,8 +6,9 @@ stop, and tells the body and its end.
 """
 
 from typing import Protocol as Shape
+from typing import cast
 
-from twisted.internet.interfaces import IProtocol, IPushProducer
+from twisted.internet.interfaces import IProtocol, IPushProducer, ITransport
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http_headers import Headers
@@ -94,7 +95,7 @@ class PlainResponse:
         self.length = UNKNOWN_LENGTH if head.length is None else head.length
         self.request = request
         self.previousResponse: object = None
-        self._source = source
+        self._source: Source | None = source
         self._transport = BodyTransport(source)
         self._protocol: IProtocol | None = None
         # What came before there was a protocol: at most one read and what the transport had read
@@ -118,13 +119,14 @@ class PlainResponse:
             raise RuntimeError("the body of this response has been delivered already")
         self._protocol = protocol
         transport = self._transport
-        protocol.makeConnection(transport)
+        # Wire: an ``IPushProducer`` is all that ``IResponse`` promises a body's protocol.
+        protocol.makeConnection(cast(ITransport, transport))
         waiting, self._waiting = self._waiting, []
         if waiting and not transport.disconnecting:
             protocol.dataReceived(b"".join(waiting))
         if self._end is not None:
-            self._lost(protocol, self._end)
-        elif not transport.paused and not transport.disconnecting:
+            protocol.connectionLost(self._end)
+        elif self._source is not None and not transport.paused:
             self._source.resume()
 
     # ── towards the exchange ────────────────────────────────────────────────
@@ -143,10 +145,8 @@ class PlainResponse:
 
     def over(self, failure: Failure | None) -> None:
         """The body has ended: as it should, or by ``failure``."""
+        self._source = None
         self._transport.detach()
         self._end = failure or Failure(ResponseDone("the body has been received whole"))
         if self._protocol is not None:
-            self._lost(self._protocol, self._end)
-
-    def _lost(self, protocol: IProtocol, end: Failure) -> None:
-        protocol.connectionLost(end)
+            self._protocol.connectionLost(self._end)

@@ -127,6 +127,7 @@ class Serving:
                 input_tokens=asking.input_tokens,
                 include_usage=asked.include_usage,
                 request_id=id_of(request),
+                freeform=frozenset(t.name for t in asked.conversation.tools if t.freeform),
             )
             if asked.stream:
                 await self._stream(progress, asking, opening)

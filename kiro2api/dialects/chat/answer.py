@@ -23,6 +23,7 @@ from kiro2api.conversation.answer import (
 )
 from kiro2api.dialects.chat.ending import call_id, completion_id, counts, finish_reason
 from kiro2api.dialects.chat.errors import error_json
+from kiro2api.dialects.chat.freeform import FreeformCall
 from kiro2api.dialects.dialect import Opening
 from kiro2api.errors import KiroError
 
@@ -46,6 +47,7 @@ class ChunkWriter:
         # Prefixes of the argument chunks by the id of the call; "" once the call has ended.
         self._calls: dict[str, bytes] = {}
         self._unfilled: set[str] = set()
+        self._freeform: dict[str, FreeformCall] = {}
         self._head = b'data: {"id":%b,"object":"chat.completion.chunk","created":%d,"model":%b,' % (
             _encode(completion_id(opening)),
             opening.created,
@@ -104,6 +106,10 @@ class ChunkWriter:
         if event.id in self._calls:
             return
         index = len(self._calls)
+        if event.name in self._opening.freeform:
+            self._calls[event.id] = b""
+            self._freeform[event.id] = FreeformCall(event.name, index)
+            return
         self._calls[event.id] = (
             self._delta + b'{"tool_calls":[{"index":%d,"function":{"arguments":' % index
         )
@@ -120,6 +126,9 @@ class ChunkWriter:
 
     def _put_arguments(self, call: str, fragment: str, out: list[bytes]) -> None:
         """Fragments of a call that never began, or has ended, have no place to go."""
+        if call in self._freeform:
+            self._freeform[call].fragments.append(fragment)
+            return
         prefix = self._calls.get(call)
         if not prefix or not fragment:
             return
@@ -129,6 +138,20 @@ class ChunkWriter:
             out += (prefix, _encode(piece), self._more_arguments)
 
     def _end_call(self, call: str, out: list[bytes]) -> None:
+        freeform = self._freeform.pop(call, None)
+        if freeform is not None:
+            # Raw text can only be told once the JSON around it is complete.
+            out += (
+                self._delta,
+                b'{"tool_calls":[{"index":%d,"id":' % freeform.index,
+                _encode(call_id(call)),
+                b',"type":"custom","custom":{"name":',
+                _encode(freeform.name),
+                b',"input":',
+                _encode(freeform.text()),
+                self._more_arguments,
+            )
+            return
         if call in self._unfilled:
             # A call without arguments: clients parse what they joined, and "" is not JSON.
             self._put_arguments(call, "{}", out)

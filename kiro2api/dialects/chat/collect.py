@@ -22,6 +22,7 @@ from kiro2api.conversation.answer import (
     Usage,
 )
 from kiro2api.dialects.chat.ending import Counts, call_id, completion_id, counts, finish_reason
+from kiro2api.dialects.chat.freeform import raw_text
 from kiro2api.dialects.dialect import Opening
 
 
@@ -40,12 +41,27 @@ class Call(msgspec.Struct, frozen=True):
     type: Literal["function"] = "function"
 
 
+class CalledCustom(msgspec.Struct, frozen=True):
+    """``custom`` of a call."""
+
+    name: str
+    input: str
+
+
+class CustomCall(msgspec.Struct, frozen=True):
+    """One of ``tool_calls``, of a tool that takes raw text."""
+
+    id: str
+    custom: CalledCustom
+    type: Literal["custom"] = "custom"
+
+
 class Message(msgspec.Struct, frozen=True):
     """``message``."""
 
     content: str | None
     reasoning_content: str | msgspec.UnsetType
-    tool_calls: list[Call] | msgspec.UnsetType
+    tool_calls: list[Call | CustomCall] | msgspec.UnsetType
     role: Literal["assistant"] = "assistant"
 
 
@@ -82,8 +98,11 @@ class _OpenCall:
             self.fragments.append("{}")
         self.open = False
 
-    def whole(self) -> Call:
-        return Call(call_id(self.id), CalledFunction(self.name, "".join(self.fragments)))
+    def whole(self, freeform: bool) -> Call | CustomCall:
+        arguments = "".join(self.fragments)
+        if freeform:
+            return CustomCall(call_id(self.id), CalledCustom(self.name, raw_text(arguments)))
+        return Call(call_id(self.id), CalledFunction(self.name, arguments))
 
 
 class CompletionCollector:
@@ -126,7 +145,13 @@ class CompletionCollector:
         """The JSON body."""
         reason = StopReason.END_TURN if self._ended is None else self._ended.reason
         text = "".join(self._texts)
-        calls = [call.whole() for call in self._calls.values()]
+        freeform = self._opening.freeform
+        calls = [
+            call.whole(call.name in freeform)
+            for call in self._calls.values()
+            # Raw text that was cut off cannot be told from the whole.
+            if not (call.open and call.name in freeform)
+        ]
         message = Message(
             None if calls and not text else text,
             "".join(self._thoughts) or msgspec.UNSET,

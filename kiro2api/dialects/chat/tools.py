@@ -82,7 +82,7 @@ def _freeform(custom: Custom, place: str) -> ToolSpec:
             f"The text must follow this {grammar.syntax or ''} grammar:".replace("  ", " ")
         )
         lines.append(grammar.definition)
-    return ToolSpec(_required(custom.name, place), "\n".join(lines), FREEFORM_SCHEMA)
+    return ToolSpec(_required(custom.name, place), "\n".join(lines), FREEFORM_SCHEMA, True)
 
 
 def _required(name: str | None, place: str) -> str:

@@ -65,9 +65,11 @@ class ToolsOfTests(SynchronousTestCase):
         """A freeform tool takes its text under one key."""
         self.check(
             {"type": "custom", "custom": {"name": "f", "description": "d"}},
-            ToolSpec("f", f"d\n{FREEFORM_HINT}", FREEFORM_SCHEMA),
+            ToolSpec("f", f"d\n{FREEFORM_HINT}", FREEFORM_SCHEMA, True),
         )
-        self.check({"type": "custom", "name": "f"}, ToolSpec("f", FREEFORM_HINT, FREEFORM_SCHEMA))
+        self.check(
+            {"type": "custom", "name": "f"}, ToolSpec("f", FREEFORM_HINT, FREEFORM_SCHEMA, True)
+        )
 
     def test_grammar(self) -> None:
         """A grammar is told to the model, since nothing here enforces it."""
@@ -82,12 +84,13 @@ class ToolsOfTests(SynchronousTestCase):
                     "f",
                     f'{FREEFORM_HINT}\nThe text must follow this {kind}:\nstart: "a"',
                     FREEFORM_SCHEMA,
+                    True,
                 ),
             )
         for form in ({"type": "text"}, {"type": "grammar", "grammar": {"syntax": "regex"}}):
             self.check(
                 {"type": "custom", "custom": {"name": "f", "format": form}},
-                ToolSpec("f", FREEFORM_HINT, FREEFORM_SCHEMA),
+                ToolSpec("f", FREEFORM_HINT, FREEFORM_SCHEMA, True),
             )
 
     def test_legacy(self) -> None:
