@@ -44,7 +44,7 @@ class Asking(msgspec.Struct):
     """One question on its way, and what happens to it.
 
     ``committed`` is set by whoever writes the first byte to the client: from then on a failure is
-    the answer and no other attempt is made.
+    the answer and no other attempt is made. ``lent_at``: reactor seconds of the first loan.
     """
 
     conversation: Conversation
@@ -53,6 +53,7 @@ class Asking(msgspec.Struct):
     input_tokens: int
     committed: bool = False
     attempts: int = 0
+    lent_at: float | None = None
     account: str = ""
     upstream_model: str = ""
     upstream_request_id: str = ""
@@ -130,6 +131,8 @@ class Exchanges:
                     raise
                 raise _with_return(last, nobody) from None
             tried.add(lease.account.fingerprint)
+            if asking.lent_at is None:
+                asking.lent_at = self._clock.seconds()
             try:
                 return await self._with(lease, asking, model, prepared)
             except UpstreamFault as fault:

@@ -54,6 +54,7 @@ PURE = (
     "errors.py",
     "redaction.py",
     "web/paths.py",
+    "settings",
 )
 IMPURE_MODULES = {"twisted", "time", "random", "os", "logging", "klein", "treq", "txaio", "socket"}
 

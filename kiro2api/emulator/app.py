@@ -22,10 +22,11 @@ from kiro2api.emulator import listings, websearch
 from kiro2api.emulator.accounts import DEMO, Accounts, EmulatedAccount, Member
 from kiro2api.emulator.calls import Call, CallLog, without_secrets
 from kiro2api.emulator.frames import CONTENT_TYPE
-from kiro2api.emulator.generation import INVALID_JSON, Generation, decoded, profile
+from kiro2api.emulator.generation import Generation, decoded, profile
 from kiro2api.emulator.performance import Step, Turn, delivered, events
 from kiro2api.emulator.playback import Playback
 from kiro2api.emulator.replies import (
+    INVALID_JSON,
     JSON,
     Refused,
     Reply,
@@ -107,8 +108,7 @@ class Emulator:
     def abort_all(self) -> None:
         """Cut off everybody who is still being answered."""
         for request in tuple(self._visits):
-            if request.channel is not None:
-                request.channel.forceAbortClient()
+            request.channel.forceAbortClient()
 
     # ── every call ───────────────────────────────────────────────────────────
 

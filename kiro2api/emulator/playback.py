@@ -30,17 +30,15 @@ class Playback:
         self._paused = False
         self._hung = False
         self._playing = False
-        self._done: Deferred[None] | None = None
+        self._done: Deferred[None] = Deferred(lambda _: self.stopProducing())
 
     def run(self) -> Deferred[None]:
         """Fires when everything is written; the caller then finishes the response. Never fires
         after a cut or while hanging: cancel it when the caller has left."""
-        done: Deferred[None] = Deferred(lambda _: self.stopProducing())
-        self._done = done
         self._request.registerProducer(self, True)
         self._request.write(b"")  # the headers, before the first byte of the body
         self._play()
-        return done
+        return self._done
 
     def pauseProducing(self) -> None:
         self._paused = True
@@ -71,9 +69,7 @@ class Playback:
         if step is None:
             self._hung = True
             self._request.unregisterProducer()
-            done, self._done = self._done, None
-            if done is not None:
-                done.callback(None)
+            self._done.callback(None)
         elif isinstance(step, bytes):
             self._request.write(step)
         elif isinstance(step, Wait):

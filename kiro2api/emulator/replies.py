@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 JSON: Final = "application/json"
+INVALID_JSON: Final = "REQUEST_BODY_INVALID_JSON"
 
 _STATUS = {
     "AccessDeniedException": 403,

@@ -39,6 +39,10 @@ class Order(NamedTuple):
     body: IBodyProducer | None = None
     close: bool = False
 
+    def __repr__(self) -> str:
+        # Its bytes hold credentials.
+        return f"<Order {self.asked.method.decode('ascii')}>"
+
 
 class Owner(Shape):
     """Who keeps connections between requests."""

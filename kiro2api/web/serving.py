@@ -64,6 +64,7 @@ class Progress:
             outcome=self.outcome,
             error=(fault.code or fault.kind.value) if fault is not None else "",
             started=self.started,
+            queue_seconds=(asking.lent_at - self.started) if asking and asking.lent_at else 0.0,
             first_event_seconds=None
             if self.first_event is None
             else self.first_event - self.started,

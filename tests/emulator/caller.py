@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseDone
+from twisted.web.http_headers import Headers
 
 from kiro2api.emulator.accounts import EmulatedAccount
 from kiro2api.emulator.app import Emulator
@@ -143,11 +144,12 @@ class EmulatorTestCase(SynchronousTestCase):
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> "Deferred[Any]":
         """Send a request; the response may take its time."""
-        sent = dict(headers or {})
+        sent = Headers({name: [value] for name, value in (headers or {}).items()})
         data = None
         if body is not None:
             data = body if isinstance(body, bytes) else msgspec.json.encode(body)
-            sent.setdefault("content-type", "application/json")
+            if not sent.hasHeader("content-type"):
+                sent.setRawHeaders("content-type", ["application/json"])
         asked: Deferred[Any] = self.client.request(
             method,
             "http://emulator.invalid" + path,

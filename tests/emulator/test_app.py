@@ -166,6 +166,19 @@ class LoginTests(EmulatorTestCase):
         wrong = body | {"grantType": "password"}
         self.assertEqual(self.call("POST", "/token", wrong).json["error"], "unsupported_grant_type")
 
+    def test_old_tokens_are_forgotten(self) -> None:
+        """Not every access token ever issued is remembered."""
+        token = "aor-first"
+        first = None
+        for _ in range(65):
+            given = self.refresh(token).json
+            token = given["refreshToken"]
+            first = first or given["accessToken"]
+        reply = self.call("POST", PATH, question(), self.bearer(first))
+        self.assertEqual(reply.status, 403)
+        reply = self.call("POST", PATH, question(), self.bearer(given["accessToken"]))
+        self.assertEqual(reply.status, 200)
+
     def test_client_of_another(self) -> None:
         """A refresh token belongs to its client."""
         client = self.call("POST", "/client/register", {"clientName": "x"}).json
@@ -292,6 +305,14 @@ class GenerateTests(EmulatorTestCase):
         self.assertEqual(kinds[-2:], ["contextUsageEvent", "meteringEvent"])
         self.assertIn("hello there", reply.body.text())
         self.assertTrue(reply.body.complete)
+
+    def test_without_conversation_id(self) -> None:
+        """The conversation's id is optional."""
+        sent = question()
+        del sent["conversationState"]["conversationId"]
+        reply = self.generate(sent)
+        self.assertEqual(reply.status, 200)
+        self.assertIsNone(reply.header("x-amzn-codewhisperer-conversation-id"))
 
     def test_deterministic(self) -> None:
         """The same question, the same answer."""

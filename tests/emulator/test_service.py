@@ -4,6 +4,7 @@
 import ast
 from pathlib import Path
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.usage import UsageError
@@ -46,9 +47,9 @@ class ServiceTests(SynchronousTestCase):
         service = emulator_service(reactor, accounts=[SOCIAL], seed=3)
         service.startService()
         [(_, site, _, _)] = reactor.tcpServers
-        protocol = site.buildProtocol(None)
+        protocol = site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
+        assert protocol is not None
         transport = StringTransport()
-        transport.abortConnection = transport.loseConnection  # type: ignore[attr-defined]
         protocol.makeConnection(transport)
         protocol.dataReceived(b"GET /emulator/calls HTTP/1.1\r\nHost: a\r\n\r\n")
         self.assertIn(b'{"calls":[]}', transport.value())
@@ -57,9 +58,9 @@ class ServiceTests(SynchronousTestCase):
             b'{"path": "/token",   "silent": true}'
             b"POST /token HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
         )
-        self.assertFalse(transport.disconnecting)
+        self.assertFalse(transport.disconnected)
         self.successResultOf(service.stopService())
-        self.assertTrue(transport.disconnecting)
+        self.assertTrue(transport.disconnected)
 
     def test_pace_and_seed(self) -> None:
         """The service hands its settings to the emulator."""
@@ -111,5 +112,5 @@ class OptionsTests(SynchronousTestCase):
             if isinstance(node, ast.ImportFrom)
             for alias in node.names
         }
-        self.assertFalse({name for name in names if "reactor" in name or ".app" in name})
+        self.assertFalse({name for name in names if "reactor" in name or "emulator.app" in name})
         self.assertNotIn("kiro2api.emulator.service.emulator_service", names)
