@@ -125,37 +125,47 @@ class RefreshOnce:
             raise UpstreamUnavailable("The service is shutting down.", code="stopping")
         try:
             return await source.refresh(account, self._keyring.current(account.fingerprint))
-        except (CancelledError, UpstreamFault):
+        except UpstreamFault:
             raise
+        except CancelledError as error:
+            # Nobody cancels a flight: this comes from below, and no waiter must take it for his.
+            raise UpstreamUnavailable("The refresh was cancelled.", code="cancelled") from error
         except Exception as error:
             self._log.failure("refresh of account {name} failed unexpectedly", name=account.name)
             raise UpstreamUnavailable("The refresh failed.", code="internal") from error
 
     async def _save(self, unsaved: _Unsaved) -> None:
+        # The store may fail in any way of its own; the credentials must survive all of them.
         try:
             await self._store.save(unsaved.account, unsaved.credentials)
-        except CancelledError:
-            raise
+        except CancelledError as error:
+            raise self._not_saved(unsaved, error) from error
         except Exception as error:
-            # The store may fail in any way of its own; the credentials must survive all of them.
+            raise self._not_saved(unsaved, error) from error
+
+    def _not_saved(self, unsaved: _Unsaved, error: Exception) -> UpstreamFault:
+        """Say so loudly and try again, unless that was the last try."""
+        name, kind = unsaved.account.name, type(error).__name__
+        if self._stopped:
+            self._log.critical(
+                "the renewed credentials of account {name} are LOST, they cannot be stored ({kind})",
+                name=name,
+                kind=kind,
+            )
+        else:
             wait = min(_FIRST_RETRY * 2 ** min(unsaved.tries, 10), _LONGEST_RETRY)
             unsaved.tries += 1
+            unsaved.timer = self._clock.callLater(wait, self._depart, unsaved.account)
             self._log.critical(
                 "the renewed credentials of account {name} are NOT stored ({kind}); they are kept "
                 "in memory and stored again in {wait} s: do not kill this process",
-                name=unsaved.account.name,
-                kind=type(error).__name__,
+                name=name,
+                kind=kind,
                 wait=wait,
             )
-            if not self._stopped:
-                unsaved.timer = self._clock.callLater(wait, self._retry, unsaved.account)
-            raise UpstreamUnavailable(
-                "The renewed credentials cannot be stored.", code="store_failed"
-            ) from error
-
-    def _retry(self, account: Account) -> None:
-        if account.fingerprint not in self._flights:
-            self._depart(account)
+        return UpstreamUnavailable(
+            "The renewed credentials cannot be stored.", code="store_failed"
+        )
 
     def _land(
         self, result: Credentials | Failure, fingerprint: str, flight: Deferred[None]

@@ -14,6 +14,7 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.client import RequestTransmissionFailed, ResponseFailed
+from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 from zope.interface import implementer
 
@@ -48,7 +49,17 @@ def oidc_url(region: str) -> str:
 class Poster(Protocol):
     """The part of treq's HTTPClient that is used here."""
 
-    def post(self, url: str, data: bytes, **options: Any) -> Deferred[Any]:
+    def post(
+        self,
+        url: str,
+        /,
+        *,
+        data: bytes,
+        headers: Headers,
+        allow_redirects: bool,
+        unbuffered: bool,
+        reactor: Any,
+    ) -> Deferred[Any]:
         """Send ``data``; fires with the response at its head."""
 
 
@@ -115,11 +126,13 @@ class _LoginService:
         response: IResponse = await self._http.post(
             url,
             data=data,
-            headers={
-                "content-type": ["application/json"],
-                "accept": ["application/json"],
-                "user-agent": [self._user_agent],
-            },
+            headers=Headers(
+                {
+                    "content-type": ["application/json"],
+                    "accept": ["application/json"],
+                    "user-agent": [self._user_agent],
+                }
+            ),
             allow_redirects=False,
             unbuffered=True,
             reactor=self._clock,

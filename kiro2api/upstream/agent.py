@@ -51,6 +51,8 @@ class Endpoints:
 
     Strategy: TLS contexts are kept per host, because making one reads the whole trust store.
 
+    ``made`` counts the endpoints given out.
+
     :param plain: gives the TCP endpoint of a host and port, through a proxy where there is one.
     """
 
@@ -58,9 +60,11 @@ class Endpoints:
         self._plain = plain
         self._policy = policy
         self._creators: dict[tuple[bytes, int], IOpenSSLClientConnectionCreator] = {}
+        self.made = 0
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """The endpoint; raises SchemeNotSupported for anything but http and https."""
+        self.made += 1
         endpoint = self._plain(uri.host.decode("ascii"), uri.port)
         if uri.scheme == b"http":
             return endpoint
@@ -136,6 +140,30 @@ class _FirstUse:
         return answer.addErrback(_not_stale)
 
 
+@implementer(IAgent)
+class _NewOrReused:
+    """Our own agent, whose failures tell a new connection from a reused one: only for a new one
+    it asks for an endpoint."""
+
+    def __init__(self, agent: IAgent, endpoints: Endpoints) -> None:
+        self._agent = agent
+        self._endpoints = endpoints
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[IResponse]:
+        """See ``IAgent``."""
+        made = self._endpoints.made
+        answer = self._agent.request(method, uri, headers, bodyProducer)
+        if self._endpoints.made != made:
+            answer.addErrback(_not_stale)
+        return answer
+
+
 def _not_stale(failure: Failure) -> Failure:
     if failure.value is not None and went_stale(failure.value):
         raise ConnectionLost() from None
@@ -177,8 +205,8 @@ def make_agent(
 ) -> UpstreamAgent:
     """The agent for everything towards the upstream and its login services.
 
-    :param connect_timeout: seconds for TCP alone; the whole way to a response head is timed by
-        whoever asks.
+    :param connect_timeout: seconds for a connection; the whole way to a response head is timed
+        by whoever asks.
     :param max_idle: idle connections kept per host: as many as there are streams at a time.
     :param idle_timeout: seconds; less than the servers' own, or kept connections go stale.
     :param proxy: URL of an HTTP proxy that opens tunnels, empty for none; it may hold a password.
@@ -189,7 +217,7 @@ def make_agent(
     policy = policy or BrowserLikePolicyForHTTPS()
     endpoints = Endpoints(_plain(reactor, connect_timeout, proxy, no_proxy, policy), policy)
     if kind == "own":
-        return _own(reactor, endpoints, max_idle, idle_timeout)
+        return _own(reactor, endpoints, connect_timeout, max_idle, idle_timeout)
     pool = KeptConnections(reactor, max_idle, idle_timeout)
     unpooled = HTTPConnectionPool(reactor, persistent=False)
     return UpstreamAgent(
@@ -234,5 +262,22 @@ def _plain(
     return through
 
 
-def _own(reactor: Any, endpoints: Endpoints, max_idle: int, idle_timeout: float) -> UpstreamAgent:
-    raise NotImplementedError
+def _own(
+    reactor: Any, endpoints: Endpoints, connect_timeout: float, max_idle: int, idle_timeout: float
+) -> UpstreamAgent:
+    from kiro2api.upstream.http11 import PlainAgent
+
+    agent = PlainAgent(
+        reactor,
+        connect_timeout=connect_timeout,
+        max_idle_per_host=max_idle,
+        idle_timeout=idle_timeout,
+        endpoint_factory=endpoints,
+    )
+    fresh = PlainAgent(
+        reactor,
+        connect_timeout=connect_timeout,
+        max_idle_per_host=0,
+        endpoint_factory=endpoints,
+    )
+    return UpstreamAgent(_NewOrReused(agent, endpoints), fresh, agent.close_idle)

@@ -16,8 +16,6 @@ from twisted.internet.error import (
     ConnectingCancelledError,
     ConnectionAborted,
     ConnectionClosed,
-    ConnectionDone,
-    ConnectionLost,
     DNSLookupError,
 )
 from twisted.internet.error import (
@@ -88,7 +86,8 @@ def went_stale(error: BaseException) -> bool:
         return False
     causes = [cause for cause in _causes(error) if not isinstance(cause, _WRAPPERS)]
     return bool(causes) and all(
-        isinstance(cause, ConnectionDone | ConnectionLost) for cause in causes
+        isinstance(cause, ConnectionClosed) and not isinstance(cause, ConnectionAborted)
+        for cause in causes
     )
 
 

@@ -43,7 +43,7 @@ class ScriptedHTTP:
         self.posts: list[tuple[str, bytes, dict[str, Any]]] = []
         self.open: list[Deferred[Any]] = []
 
-    def post(self, url: str, data: bytes, **options: Any) -> Deferred[Any]:
+    def post(self, url: str, /, *, data: bytes, **options: Any) -> Deferred[Any]:
         self.posts.append((url, data, options))
         answer: Deferred[Any] = Deferred()
         self.open.append(answer)

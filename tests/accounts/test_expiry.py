@@ -50,7 +50,8 @@ class ParseExpiryTests(SynchronousTestCase):
 
     def test_nonsense(self) -> None:
         """Anything else is refused without being repeated."""
-        for value in ("soon", "2026-13-01T00:00:00Z", True, [], {}, -1, float("inf"), "-5", "nan"):
+        nonsense: tuple[object, ...] = (
+            "soon", "2026-13-01T00:00:00Z", True, [], {}, -1, float("inf"), "-5", "nan"):
             error = self.assertRaises(ValueError, parse_expiry, value)
             self.assertNotIn(str(value), str(error))
 

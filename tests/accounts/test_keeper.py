@@ -1,5 +1,7 @@
 """Tests for kiro2api.accounts.keeper."""
 
+from itertools import pairwise
+
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -168,7 +170,7 @@ class FailureTests(Case):
             self.pool.refuse(UpstreamUnavailable("x"))
             while not self.pool.open:
                 self.clock.advance(30)
-        self.assertEqual([b - a for a, b in zip(times, times[1:], strict=False)], [30, 60, 120])
+        self.assertEqual([b - a for a, b in pairwise(times)], [30, 60, 120])
         self.pool.answer()
         self.pool.expiry[account(0)] = 0.0
         self.clock.advance(150)

@@ -1,5 +1,6 @@
 """Tests for kiro2api.accounts.parkbook."""
 
+from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.accounts.outcome import Parked
@@ -60,3 +61,9 @@ class ParkBookTests(SynchronousTestCase):
         self.store.broken = None
         self.book.note("a" * 32, Parked("suspended"))
         self.assertEqual(self.store.rows["a" * 32].parked, Parked("suspended"))
+
+    def test_cancelled_by_the_store(self) -> None:
+        """A store that gives up a write while it stops does not hold up the end."""
+        self.store.broken = CancelledError()
+        self.book.note("a", Parked("suspended"))
+        self.successResultOf(self.book.written())

@@ -1,6 +1,6 @@
 """Tests for kiro2api.accounts.pool and status."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from hypothesis import given, settings
@@ -187,8 +187,9 @@ class AcquireTests(Case):
         self.store.broken = OSError()
         acquiring = self.pool.acquire("default", frozenset({TWO.fingerprint}))
         self.source.answer(FRESH)
-        error = self.failureResultOf(acquiring, NoAccountAvailable).value
-        self.assertEqual(error.retry_after, 5)
+        self.failureResultOf(acquiring, NoAccountAvailable)
+        status = self.status(ONE)
+        self.assertEqual((status.reason, status.until), ("service", NOW + 5))
         self.store.broken = None
         self.clock.advance(5)
         self.assertEqual(self.lease().credentials, FRESH)
@@ -457,7 +458,7 @@ class RestartTests(Case):
         """Without the store there is no start: the configured tokens may be dead."""
 
         class Unreadable(MemoryStore):
-            def load(self) -> Deferred[dict[str, StoredAccount]]:
+            def load(self) -> Deferred[Mapping[str, StoredAccount]]:
                 raise OSError("x")
 
         self.failureResultOf(World(store=Unreadable()).pool.start(), OSError)
@@ -526,7 +527,7 @@ class KeepFreshTests(Case):
     def test_renewable(self) -> None:
         """Accounts with something to renew, unless only an operator can help them."""
         self.world.freshen(ONE)
-        found = dict((a.name, t) for a, t in self.pool.renewable(NOW))
+        found = {a.name: t for a, t in self.pool.renewable(NOW)}
         self.assertEqual(found, {"account-1": NOW + 3600, "account-2": 0.0})
         self.lease().settle(failed(Throttled("x")))
         self.assertEqual(len(self.pool.renewable(NOW)), 2)

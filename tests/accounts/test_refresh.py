@@ -94,6 +94,12 @@ class SingleFlightTests(Case):
         self.failureResultOf(waiter, UpstreamUnavailable)
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
+    def test_cancelled_below(self) -> None:
+        """A cancellation that comes from the source is not the waiter's own."""
+        waiter = self.renewal.renew(ONE)
+        self.source.refuse(CancelledError())
+        self.failureResultOf(waiter, UpstreamUnavailable)
+
     def test_renewed_at(self) -> None:
         """The moment of the last success is known."""
         self.assertEqual(self.renewal.renewed_at(ONE.fingerprint), 0.0)
@@ -209,6 +215,16 @@ class BrokenStoreTests(Case):
         self.assertIs(self.keyring.current(ONE.fingerprint), NEW)
         self.assertEqual(len(self.source.asked), 1)
 
+    def test_cancelled_by_the_store(self) -> None:
+        """A store that gives up the write has failed like any other."""
+        self.store.broken = CancelledError()
+        waiter = self.renewal.renew(ONE)
+        self.source.answer(NEW)
+        self.failureResultOf(waiter, UpstreamUnavailable)
+        self.store.broken = None
+        self.clock.advance(1)
+        self.assertEqual(self.stored(), NEW)
+
     def test_next_waiter_saves(self) -> None:
         """Who asks meanwhile stores what there is: the old refresh token may be dead."""
         self.renew_with_broken_store()
@@ -290,6 +306,7 @@ class StopTests(Case):
         self.broken()
         self.successResultOf(self.renewal.stop())
         self.assertEqual(self.store.rows, {})
+        self.assertIn("are LOST", self.log.lines()[-1])
 
     def test_during_a_retry(self) -> None:
         """A retry under way is that last try."""

@@ -68,7 +68,7 @@ class Case(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1000)
         self.login = LoginResource()
-        self.treq = StubTreq(self.login)
+        self.treq: Any = StubTreq(self.login)
         self.social = SocialTokenSource(
             self.treq, self.clock, url="https://login.test/refreshToken", user_agent="kiro2api/9"
         )

@@ -20,7 +20,7 @@ from kiro2api.upstream.http11_head import parse_head
 
 CHUNKED = (
     b"5\r\nhello\r\n"
-    b"00A ;ext=\"1\"\r\n, world\r\n!\r\n"
+    b'00A ;ext="1"\r\n, world\r\n!\r\n'
     b"1;\r\n.\r\n"
     b"0\r\nX-Trailer: yes\r\nX-More: \r\n\r\n"
 )

@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.dialects.anthropic.test_sequence -*-
+# -*- test-case-name: tests.dialects.anthropic.test_answer -*-
 """The order of an answer's blocks: one state machine under the stream and the single reply.
 
 It decides what opens, grows and closes, what is dropped because it breaks the grammar, and why
