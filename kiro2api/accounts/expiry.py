@@ -40,8 +40,9 @@ def _number(value: float) -> float:
 def _moment(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text.upper())
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return moment.timestamp()
-    except (ValueError, OverflowError):
+    except ValueError:
         raise ValueError("must be a time as in 2026-01-31T12:00:00Z") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    # Some tools write the first moment of the calendar for "none".
+    return max(moment.timestamp(), 0.0)

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from kiro2api.accounts.account import is_token
+from kiro2api.accounts.penalties import DEAD_LOGINS
 from kiro2api.errors import (
     AccessRefused,
     CredentialsRejected,
@@ -29,9 +30,6 @@ _EXCEPTIONS: Final[Mapping[str, str]] = {
     "AccessDeniedException": "access_denied",
     "ThrottlingException": "slow_down",
 }
-_DEAD: Final = frozenset(
-    {"invalid_grant", "invalid_client", "unauthorized_client", "expired_token"}
-)
 _KNOWN: Final = frozenset(
     {
         *_EXCEPTIONS.values(),
@@ -64,10 +62,10 @@ def login_fault(status: int, headers: Mapping[str, str], body: bytes) -> Upstrea
     code = _code(headers, body)
     said = headers.get("x-amzn-requestid", "")
     request_id = said if is_token(said) and len(said) <= 100 else None
-    if status == 401 or (status == 400 and code in _DEAD):
+    if status == 401 or (status == 400 and code in DEAD_LOGINS):
         return CredentialsRejected(
             "The account needs a new login.",
-            code=code if code in _DEAD else "invalid_grant",
+            code=code if code in DEAD_LOGINS else "invalid_grant",
             status=status,
             request_id=request_id,
         )

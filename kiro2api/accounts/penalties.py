@@ -88,7 +88,7 @@ _BY_SCOPE: Final[dict[Scope, Penalty]] = {
 }
 
 # Wire: the ``error`` values of the login services after which only a new login helps.
-_DEAD_LOGINS: Final = frozenset(
+DEAD_LOGINS: Final = frozenset(
     {"invalid_grant", "invalid_client", "unauthorized_client", "expired_token"}
 )
 
@@ -107,6 +107,6 @@ def penalty_for(fault: UpstreamFault) -> Penalty | None:
 
 def renewal_penalty(fault: UpstreamFault) -> Penalty | None:
     """The same for a failed refresh, which alone can tell that a new login is needed."""
-    if isinstance(fault, CredentialsRejected) and fault.code in _DEAD_LOGINS:
+    if isinstance(fault, CredentialsRejected) and fault.code in DEAD_LOGINS:
         return NEEDS_LOGIN
     return penalty_for(fault)

@@ -148,7 +148,7 @@ class RefreshOnce:
         name, kind = unsaved.account.name, type(error).__name__
         if self._stopped:
             self._log.critical(
-                "the renewed credentials of account {name} are LOST, they cannot be stored ({kind})",
+                "the renewed credentials of account {name} are LOST: not stored ({kind})",
                 name=name,
                 kind=kind,
             )
@@ -163,9 +163,7 @@ class RefreshOnce:
                 kind=kind,
                 wait=wait,
             )
-        return UpstreamUnavailable(
-            "The renewed credentials cannot be stored.", code="store_failed"
-        )
+        return UpstreamUnavailable("The renewed credentials cannot be stored.", code="store_failed")
 
     def _land(
         self, result: Credentials | Failure, fingerprint: str, flight: Deferred[None]

@@ -15,6 +15,7 @@ import msgspec
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.S)
 _CALL = re.compile(r"^[ \t>`*-]*call[ \t]+([A-Za-z0-9_-]{1,64})[ \t]*(\{.*\})?[ \t`]*$", re.M)
 _READ = re.compile(r"\bread\b", re.I)
+_ORDER = re.compile(r"\W*(?:please |now |then )?read\b", re.I)
 _FILE = re.compile(r"(?<![\w/.~-])(~?/?(?:[\w.-]+/)*[\w.-]*\w\.[A-Za-z]\w{0,7})(?![\w/])")
 _DIRECTORY = re.compile(r"[Ww]orking directory: *(/\S*)")
 
@@ -138,8 +139,9 @@ def _reading_calls(
 
 
 def _file_to_read(question: str) -> str | None:
-    """The file named in the last line that speaks of reading."""
-    for line in reversed(question.splitlines()):
+    """The file named in the last line that orders to read, or else that speaks of reading."""
+    lines = question.splitlines()[::-1]
+    for line in sorted(lines, key=lambda line: _ORDER.match(line) is None):
         if _READ.search(line):
             found = _FILE.search(line)
             if found is not None:

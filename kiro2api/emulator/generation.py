@@ -24,6 +24,7 @@ _CHARS_PER_TOKEN = 4
 _CLAUDE_FIELDS = frozenset({"thinking", "output_config"})
 _GPT_FIELDS = frozenset({"reasoning"})
 _REASONING_CLAUDES = (
+    "claude-opus-5.5",
     "claude-opus-5",
     "claude-fable-5",
     "claude-sonnet-5",

@@ -9,7 +9,9 @@ from typing import Any, Final
 from kiro2api.emulator.accounts import EmulatedAccount, Member
 from kiro2api.kiro.models import BUILT_IN, Model
 
-MODELS: Final = {model.name: model for model in BUILT_IN}
+# The provider's list grows faster than the gateway's table: this one is in no table.
+_NEWER = Model("claude-opus-5.5", ("claude-opus-5-5",), ("claude-opus-5.5",), 1_000_000, 128_000)
+MODELS: Final = {model.name: model for model in (*BUILT_IN, _NEWER)}
 
 _RATES = {"opus": 2.2, "haiku": 0.4, "sonnet": 1.3}
 _MONTH_END = 4_102_444_800

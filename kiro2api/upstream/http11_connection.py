@@ -78,7 +78,11 @@ class Connection(Protocol):
     @property
     def usable(self) -> bool:
         """Whether it can carry a request now."""
-        return self._exchange is None and not self.closing and self._loss is None
+        return self._exchange is None and not self._unusable
+
+    @property
+    def _unusable(self) -> bool:
+        return self.closing or self._loss is not None
 
     @property
     def gone(self) -> bool:
@@ -142,21 +146,19 @@ class Connection(Protocol):
 
     def pause(self) -> None:
         """Stop reading."""
-        if not self._paused and self._loss is None:
+        if not self._paused and not self._unusable:
             self._paused = True
             self.wire.pauseProducing()
 
     def resume(self) -> None:
         """Read on."""
-        if self._paused and self._loss is None:
+        if self._paused and not self._unusable:
             self._paused = False
             self.wire.resumeProducing()
 
     def ended(self, *, reusable: bool) -> None:
         """The exchange is over, as it should be."""
         self._exchange = None
-        if self.closing:
-            return
         self.resume()
         if reusable:
             self._owner.free(self)

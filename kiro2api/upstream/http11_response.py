@@ -140,7 +140,7 @@ class PlainResponse:
         """More of the body."""
         if self._protocol is None:
             self._waiting.append(data)
-        elif not self._transport.disconnecting:
+        else:
             self._protocol.dataReceived(data)
 
     def over(self, failure: Failure | None) -> None:

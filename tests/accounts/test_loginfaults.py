@@ -54,7 +54,7 @@ class LoginFaultTests(SynchronousTestCase):
             ({"message": "Invalid refresh token provided"}, {}),
             ({"error": {"code": "invalid_grant"}}, {}),
         ):
-            found = fault(400, body, **headers)  # type: ignore[arg-type]
+            found = fault(400, body, **headers)
             self.assertIsInstance(found, CredentialsRejected, body)
             self.assertEqual(found.code, "invalid_grant")
 

@@ -1,7 +1,7 @@
 """Tests for kiro2api.accounts.tokensource."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from treq.client import HTTPClient
@@ -68,7 +68,7 @@ class Case(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1000)
         self.login = LoginResource()
-        self.treq: Any = StubTreq(self.login)
+        self.treq = cast(Any, StubTreq(self.login))
         self.social = SocialTokenSource(
             self.treq, self.clock, url="https://login.test/refreshToken", user_agent="kiro2api/9"
         )
@@ -339,7 +339,7 @@ class RealClientTests(SynchronousTestCase):
         self.assertEqual(agent.cancelled, 1)
         self.assertEqual(clock.getDelayedCalls(), [])
 
-    def test_nothing_global(self) -> None:
+    def test_failure_at_once(self) -> None:
         """A failure at once is a fault like any other."""
 
         @implementer(IAgent)

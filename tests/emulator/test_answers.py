@@ -160,6 +160,13 @@ class ReadTests(SynchronousTestCase):
             self.only(text, tool("Read", file_path="string"))[1], {"file_path": "b.txt"}
         )
 
+    def test_an_order_comes_first(self) -> None:
+        """What surrounds the user's words may speak of reading files, too."""
+        text = "Please read a.txt.\n - agents can read b.txt when they must"
+        self.assertEqual(
+            self.only(text, tool("Read", file_path="string"))[1], {"file_path": "a.txt"}
+        )
+
     def test_no_reading(self) -> None:
         """No file, no word for reading, no tool for it: no call."""
         reader = tool("Read", file_path="string")

@@ -79,7 +79,7 @@ class Taker(Protocol):
 
     def ended_by(self) -> type[BaseException]:
         (end,) = self.ends
-        return type(end.value)
+        return kind_of(end)
 
 
 @implementer(IBodyProducer)
@@ -151,4 +151,16 @@ class Bench:
     def reasons(self) -> list[type[BaseException]]:
         """Why the request failed, within what it failed with."""
         assert self.failure is not None
-        return [type(reason.value) for reason in self.failure.value.reasons]  # type: ignore[attr-defined]
+        return reasons_of(self.failure)
+
+
+def kind_of(failure: Failure) -> type[BaseException]:
+    """The exception's class itself: subclasses do not count."""
+    assert failure.value is not None
+    return type(failure.value)
+
+
+def reasons_of(failure: Failure) -> list[type[BaseException]]:
+    """What the library's wrapping exceptions wrap."""
+    wrapper: Any = failure.value
+    return [kind_of(reason) for reason in wrapper.reasons]
