@@ -9,6 +9,7 @@ Not done on purpose: redirects, cookies, content codings, proxies (an endpoint's
 bodies of unknown length, pipelining.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -43,6 +44,8 @@ from kiro2api.upstream.http11_response import AskedFor
 
 _DEFAULT_PORTS: Final = {b"http": 80, b"https": 443}
 _REMEMBERED_PLACES: Final = 256
+_NAME: Final = re.compile(rb"[A-Za-z0-9._-]+")
+_ADDRESS: Final = re.compile(rb"[0-9A-Fa-f:.]+")
 
 
 class Place(NamedTuple):
@@ -154,9 +157,11 @@ class PlainAgent:
             port = _DEFAULT_PORTS.get(parsed.scheme)
             if port is None:
                 raise SchemeNotSupported("only http and https are supported")
-            if not parsed.host:
-                raise ValueError("the URI has no host")
-            host = b"[%b]" % parsed.host if b":" in parsed.host else parsed.host
+            # The library takes whatever is no port for a part of the host's name.
+            bracketed = parsed.netloc.startswith(b"[")
+            if not (_ADDRESS if bracketed else _NAME).fullmatch(parsed.host):
+                raise ValueError("the URI has no host, or a wrong port")
+            host = b"[%b]" % parsed.host if bracketed else parsed.host
             if parsed.port != port:
                 host += b":%d" % parsed.port
             key = (parsed.scheme, parsed.host, parsed.port)
@@ -215,11 +220,16 @@ class _Opening(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Connection | None:
         """See ``IProtocolFactory``; a connection that nobody waits for any more is refused."""
-        return None if self._over else self._make()
+        if self._over:
+            return None
+        self._connection = self._make()
+        return self._connection
 
-    def _connected(self, connection: Connection) -> None:
+    def _connected(self, connected: Connection | None) -> None:
         self._connecting = None
-        self._connection = connection
+        # A TLS endpoint gives None for a connection that it has lost already.
+        connection = self._connection = connected or self._connection
+        assert connection is not None, "connected without a connection"
         if not self._tls or connection.established:
             self._stop_timer()
         else:
@@ -247,8 +257,9 @@ class _Opening(Factory):
         self._expired = True
         if self._connecting is not None:
             self._connecting.cancel()
-        elif self._connection is not None:
-            self._connection.give_up(Failure(ConnectTimeout()))
+            return
+        assert self._connection is not None
+        self._connection.give_up(Failure(ConnectTimeout()))
 
     def _cancelled(self, result: Deferred[IResponse]) -> None:
         # The Deferred itself then fails with CancelledError.

@@ -11,7 +11,7 @@ from typing import Protocol as Shape
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IConsumer, IHandshakeListener, ITCPTransport
+from twisted.internet.interfaces import IConsumer, IHandshakeListener
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import RequestGenerationFailed, ResponseFailed, ResponseNeverReceived
@@ -114,8 +114,10 @@ class Connection(Protocol):
 
     def connectionMade(self) -> None:
         """Small writes must not wait for more."""
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
+        # TLS claims to have this whatever it runs over, so the interface is not asked.
+        set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
+        if set_no_delay is not None:
+            set_no_delay(True)
 
     def handshakeCompleted(self) -> None:
         """TLS is agreed upon and the certificate was accepted."""
@@ -405,6 +407,8 @@ class RequestBody:
             self._body.stopProducing()
 
     def _produced(self, _: object) -> None:
+        if self._done is None:
+            return
         self._flush()
         short = self._left > 0
         self._finish(
@@ -412,7 +416,7 @@ class RequestBody:
         )
 
     def _flush(self) -> None:
-        if self._head and self._done is not None:
+        if self._head:
             head, self._head = self._head, b""
             self._wire.write(head)
 

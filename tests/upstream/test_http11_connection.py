@@ -12,7 +12,6 @@ from twisted.internet.interfaces import (
     IConsumer,
     IHandshakeListener,
     IPushProducer,
-    ITCPTransport,
 )
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -24,7 +23,6 @@ from twisted.web.client import (
 )
 from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import UNKNOWN_LENGTH, IClientRequest, IResponse
-from zope.interface import directlyProvides
 from zope.interface.verify import verifyObject
 
 from kiro2api.upstream.bodies import BytesBody
@@ -555,11 +553,10 @@ class WireTests(SynchronousTestCase):
         """TCP is told not to wait; another transport is not."""
         calls: list[bool] = []
         wire: Any = Wire()
-        wire.setTcpNoDelay = calls.append
         connection = Connection(Owned(), "key")
         connection.makeConnection(wire)
         self.assertEqual(calls, [])
-        directlyProvides(wire, ITCPTransport)
+        wire.setTcpNoDelay = calls.append
         connection.makeConnection(wire)
         self.assertEqual(calls, [True])
 
