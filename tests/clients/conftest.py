@@ -12,7 +12,10 @@ def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service
     """One service for all tests of clients; use ``service`` instead."""
     service = Service(tmp_path_factory.mktemp("service"))
     yield service
-    assert service.stop() == 0, service.log
+    service.stop()
+    assert "kiro2api has stopped" in service.log, service.log
+    for word in ("Traceback", "CRITICAL", "Unhandled"):
+        assert word not in service.whole_log, service.whole_log
 
 
 @pytest.fixture

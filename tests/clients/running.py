@@ -210,12 +210,17 @@ class Service:
     @property
     def log(self) -> str:
         """What the service has logged since ``begin``."""
-        return self._program.log[self._mark :]
+        return self.whole_log[self._mark :]
+
+    @property
+    def whole_log(self) -> str:
+        """Everything the service has logged."""
+        return self._program.log
 
     def begin(self) -> None:
         """A new test: no orders, no calls, no log lines yet."""
         self.emulator.reset()
-        self._mark = len(self._program.log)
+        self._mark = len(self.whole_log)
 
     def spare_group(self) -> str:
         """A group that nobody used before."""
