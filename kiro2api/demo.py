@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IListeningPort
 
 from kiro2api.accounts.sources import parse_accounts
 from kiro2api.redaction import Secret
-from kiro2api.service import Gateway
+from kiro2api.service import Gateway, rehearse
 from kiro2api.settings import Settings
 
 KEY = "demo-key"
@@ -30,21 +30,19 @@ PACE = 0.02
 class Demo(Service):
     """The emulator on a free port of this machine, and the service in front of it."""
 
-    def __init__(self, settings: Settings, reactor: Any, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, reactor: Any) -> None:
         self._settings = settings
         self._reactor = reactor
-        self._say = say
         self._folder = ""
         self._upstream: IListeningPort | None = None
         self._gateway: Gateway | None = None
 
-    def privilegedStartService(self) -> None:
-        """Emulator first, since the service asks it at once."""
+    def prepare(self, say: Callable[[str], None], foreground: bool) -> None:
+        """Take both ports and say how to try it; raises StartFailed and leaves nothing behind."""
         from kiro2api.emulator.accounts import DEMO
         from kiro2api.emulator.app import Emulator
         from kiro2api.emulator.service import make_site
 
-        super().privilegedStartService()
         site = make_site(Emulator(self._reactor, pace=PACE))
         port: Any = self._reactor.listenTCP(0, site, interface="127.0.0.1")
         self._upstream = port
@@ -64,21 +62,18 @@ class Demo(Service):
         )
         self._gateway = Gateway(settings, self._reactor, parse_accounts(accounts))
         try:
-            self._gateway.privilegedStartService()
+            rehearse(self._gateway, self._reactor, say)
         except Exception:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
+        self._explain(say, self._gateway.address(), foreground)
 
-    def startService(self) -> None:
-        """Say how to try it."""
-        super().startService()
-        assert self._gateway is not None
-        self._gateway.startService()
-        base = self._gateway.address()
-        key = self._gateway.settings.client_token[0].reveal() if self._is_demo_key() else "YOUR_KEY"
+    def _explain(self, say: Callable[[str], None], base: str, foreground: bool) -> None:
+        # A key of the operator's own is not shown.
+        key = "YOUR_KEY" if self._settings.client_token else KEY
         for line in (
             "",
-            f"kiro2api is serving a demonstration on {base}; its answers are invented.",
+            f"kiro2api serves a demonstration on {base}; its answers are invented.",
             "",
             "Claude Code:",
             f"    ANTHROPIC_BASE_URL={base} ANTHROPIC_AUTH_TOKEN={key} claude",
@@ -89,13 +84,25 @@ class Demo(Service):
             '      -d \'{"model":"claude-sonnet-4-5-20250929","max_tokens":200,"stream":true,',
             '           "messages":[{"role":"user","content":"Say hello."}]}\'',
             "",
-            "Ctrl-C ends it.",
-            "",
+            *(("Ctrl-C ends it.", "") if foreground else ()),
         ):
-            self._say(line)
+            say(line)
 
-    def _is_demo_key(self) -> bool:
-        return not self._settings.client_token
+    def privilegedStartService(self) -> None:
+        """Start the service; the emulator answers already."""
+        super().privilegedStartService()
+        assert self._gateway is not None
+        try:
+            self._gateway.privilegedStartService()
+        except Exception:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+
+    def startService(self) -> None:
+        """Begin the service's work."""
+        super().startService()
+        assert self._gateway is not None
+        self._gateway.startService()
 
     def stopService(self) -> Deferred[None]:
         """The service first, then what it depends on."""

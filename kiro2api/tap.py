@@ -7,7 +7,7 @@ operator can make ends here in one line and exit status 1.
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -28,15 +28,23 @@ from kiro2api.settings import (
 from kiro2api.starting import StartFailed
 
 
+SPELLINGS = """\
+A setting such as KIRO_PING_SECONDS is written
+    KIRO_PING_SECONDS=15     in the environment or in a line of .env,
+    ping_seconds = 15        in kiro2api.toml,
+    --ping-seconds=15        as an option of twistd kiro2api (keys, accounts and proxy excepted)."""
+
+
 class Options(UsageOptions):
     """What may be said on the command line: any setting that is no secret, and the demo."""
 
     synopsis = "[options]"
     longdesc = (
-        "Anthropic and OpenAI APIs in front of your own Kiro accounts. Accounts and keys come "
-        "from KIRO_AUTH_TOKEN and KIRO_CLIENT_TOKEN; --help-settings explains every setting."
+        "Anthropic and OpenAI APIs in front of your own Kiro accounts. Options win over the "
+        "environment, that over .env, that over kiro2api.toml. Accounts and keys are no options: "
+        "set KIRO_AUTH_TOKEN and KIRO_CLIENT_TOKEN. --help-settings explains every setting."
     )
-    optFlags = [["demo", None, "Serve a built-in stand-in for the upstream; needs no account."]]
+    optFlags = [["demo", None, "Serve invented answers, to try it without an account"]]
     optParameters = option_parameters()
 
     def opt_version(self) -> NoReturn:
@@ -46,8 +54,15 @@ class Options(UsageOptions):
 
     def opt_help_settings(self) -> NoReturn:
         """Explain every setting and exit."""
-        print(describe())
+        print(f"{SPELLINGS}\n\n{describe()}", end="")
         raise SystemExit(0)
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """A mistake ends the start with one line: the whole help would hide it."""
+        try:
+            super().parseOptions(options)
+        except UsageError as error:
+            give_up(f"{error}; see twistd kiro2api --help")
 
     def parseArgs(self, *args: str) -> None:
         """There are none."""
@@ -73,7 +88,13 @@ def makeService(options: Options) -> IService:
     sys.excepthook = one_line
     try:
         settings = read_settings(options, os.environ)
-        service = make_service(settings, reactor, demo=bool(options["demo"]), say=_say)
+        service = make_service(
+            settings,
+            reactor,
+            demo=bool(options["demo"]),
+            foreground=options.parent is None or bool(options.parent.get("nodaemon", True)),
+            say=_say,
+        )
     except (ConfigError, StartFailed) as error:
         give_up(str(error))
     return install(

@@ -18,14 +18,16 @@ DOORS: dict[str, set[str]] = {
     "settings": {"errors", "redaction"},
     "conversation": {"errors"},
     "wire": {"errors"},
+    "transports": set(),
     "kiro": {"errors", "redaction", "conversation", "wire"},
     "dialects": {"errors", "conversation", "wire"},
     "accounts": {"errors", "redaction", "upstream.bodies"},
     "store": {"errors", "redaction", "accounts"},
-    "upstream": {"errors", "redaction", "conversation", "wire", "kiro", "accounts"},
+    "upstream": {"transports", "errors", "redaction", "conversation", "wire", "kiro", "accounts"},
     "exchange": {"errors", "conversation", "kiro", "accounts", "upstream"},
     "metering": {"errors"},
     "web": {
+        "transports",
         "errors",
         "redaction",
         "conversation",
@@ -42,7 +44,7 @@ DOORS: dict[str, set[str]] = {
 }
 
 # Wiring: these know everybody.
-FREE = {"service", "tap", "logs", "demo", "workers", "supervisor", "commands", "starting"}
+FREE = {"service", "wiring", "tap", "logs", "demo", "workers", "supervisor", "commands", "starting"}
 
 PURE = (
     "conversation/",

@@ -17,7 +17,7 @@ from kiro2api.conversation.answer import Ended, StreamEvent, Usage
 from kiro2api.dialects.dialect import StreamWriter
 from kiro2api.errors import KiroError, StreamStalled
 from kiro2api.upstream.interfaces import AnswerStream, IEventSink
-from kiro2api.web.sending import Write, body_writer
+from kiro2api.web.sending import BodyWriter
 
 STREAM_HEADERS = (
     (b"Content-Type", [b"text/event-stream; charset=utf-8"]),
@@ -55,7 +55,8 @@ class StreamRelay:
         self._stall = stall_seconds
         self._committed = committed
         self._stream: AnswerStream | None = None
-        self._write: Write | None = None
+        self._body: BodyWriter | None = None
+        self._tail = b""
         self._done: Deferred[None] | None = None
         self._paused_at: float | None = None
         self._quiet_ticks = 0
@@ -83,24 +84,28 @@ class StreamRelay:
     def events(self, batch: Sequence[StreamEvent]) -> None:
         """One upstream read: one write."""
         data = self._writer.write(batch)
-        if data:
-            if self._write is None:
-                self._open(data)
-            else:
-                self._quiet_ticks = 0
-                self._write(data)
         last = batch[-1]
-        if type(last) is Ended and len(batch) > 1:
-            usage = batch[-2]
-            if type(usage) is Usage:
-                self.usage = usage
-        elif type(last) is Usage:
+        if type(last) is Ended:
+            # Kept until the end is told, which is at once: it leaves with the end of the body.
+            self._tail = data
+            if len(batch) > 1 and type(batch[-2]) is Usage:
+                self.usage = batch[-2]
+            return
+        if type(last) is Usage:
             self.usage = last
+        if data:
+            self._put(data)
 
     def ended(self, fault: KiroError | None) -> None:
         """The upstream is through."""
         if fault is not None:
             self.fail(fault)
+        tail, self._tail = self._tail, b""
+        if not self._over and not self.gone:
+            if self._body is None:
+                self._open(tail).last(b"")
+            else:
+                self._body.last(tail)
         self._finish()
 
     def fail(self, fault: KiroError) -> None:
@@ -110,10 +115,7 @@ class StreamRelay:
         self.fault = fault
         data = self._writer.fail(fault)
         if data:
-            if self._write is None:
-                self._open(data)
-            else:
-                self._write(data)
+            self._put(data)
 
     def abandon(self) -> None:
         """The client has left: drop the upstream, write nothing more. Idempotent."""
@@ -125,9 +127,9 @@ class StreamRelay:
     def close(self) -> None:
         """Release everything; must be called last, in every case. Idempotent."""
         self._stop_timer()
-        if self._write is not None and self._request.channel is not None:
+        if self._body is not None and self._request.channel is not None:
             self._request.unregisterProducer()
-        self._write = None
+        self._body = None
 
     # ── the client's side ────────────────────────────────────────────────────
 
@@ -150,7 +152,15 @@ class StreamRelay:
 
     # ── inside ───────────────────────────────────────────────────────────────
 
-    def _open(self, data: bytes) -> None:
+    def _put(self, data: bytes) -> None:
+        body = self._body
+        if body is None:
+            self._open(data)
+        else:
+            self._quiet_ticks = 0
+            body.write(data)
+
+    def _open(self, data: bytes) -> BodyWriter:
         """Head and first bytes; from here on the answer is committed."""
         self.begun = True
         self._committed()
@@ -161,7 +171,8 @@ class StreamRelay:
         # The producer is registered first: a client may be slow from the first byte on.
         request.registerProducer(self, True)
         request.write(data)
-        self._write = body_writer(request)
+        self._body = BodyWriter(request)
+        return self._body
 
     def _tick(self) -> None:
         self._timer = self._clock.callLater(self._half_ping, self._tick)
@@ -182,10 +193,10 @@ class StreamRelay:
             self._ping()
 
     def _ping(self) -> None:
-        if self._write is None:
+        if self._body is None:
             self._open(self._writer.begin() + self._writer.ping())
         else:
-            self._write(self._writer.ping())
+            self._body.write(self._writer.ping())
 
     def _cut(self) -> None:
         """End so that the client cannot mistake it for a whole answer."""

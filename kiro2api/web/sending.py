@@ -1,61 +1,47 @@
 # -*- test-case-name: tests.web.test_sending -*-
-"""Writes a streamed body with as little delay and as few system calls as possible.
+"""The body of one streamed response, framed as HTTP wants it and sent without delay.
 
-``Request.write`` hands bytes to the transport, which waits for the reactor to report the socket
-writable: two epoll calls and one reactor turn for every event. When nothing is waiting in the
-transport, the bytes can be sent at once instead. Everything that knows the inside of Twisted's TCP
-transport stands here, behind a feature test; without those features, or over TLS, the fallback
-is ``Request.write``.
+``Request.write`` is a good way to begin a body and a slow way to go on with it: here a piece is one
+join and one send, and the last piece takes the end of the body along. Must not know what the bytes
+mean.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.tcp import Connection
+from kiro2api.transports import can_send_at_once, send_at_once
 
-Write = Callable[[bytes], None]
-
-
-def can_send_at_once(transport: object) -> bool:
-    """Whether ``transport`` is a plain TCP connection whose buffers we know how to read."""
-    return (
-        isinstance(transport, Connection)
-        and not getattr(transport, "TLS", True)
-        and isinstance(getattr(transport, "dataBuffer", None), bytes)
-        and isinstance(getattr(transport, "_tempDataLen", None), int)
-        and callable(getattr(transport, "writeSomeData", None))
-    )
+_LAST_CHUNK = b"0\r\n\r\n"
 
 
-def body_writer(request: Any) -> Write:
-    """How to write more of the body of ``request``, whose head has been written."""
-    transport = request.channel.transport
-    if not can_send_at_once(transport):
-        write: Write = request.write
-        return write
-    if not request.chunked:
-        return _at_once(transport, request)
+class BodyWriter:
+    """Writes more of the body of ``request``, whose head has been written."""
 
-    send = _at_once(transport, request)
+    def __init__(self, request: Any) -> None:
+        self._request = request
+        self._chunked = bool(request.chunked)
+        transport = request.channel.transport
+        self._send: Callable[[bytes], None]
+        if can_send_at_once(transport):
+            self._send = lambda data: send_at_once(transport, data)
+        else:
+            self._send = transport.write
 
-    def write_chunk(data: bytes) -> None:
-        send(b"%x\r\n%b\r\n" % (len(data), data))
-
-    return write_chunk
-
-
-def _at_once(transport: Any, request: Any) -> Write:
-    def send(data: bytes) -> None:
-        if request.channel is None:
+    def write(self, data: bytes) -> None:
+        """One piece; nothing if the client has left."""
+        if self._request.channel is None or not data:
             return
-        if transport.dataBuffer or transport._tempDataLen or transport.disconnecting:
-            transport.write(data)
-            return
-        sent = transport.writeSomeData(data)
-        if type(sent) is not int:
-            # The connection is lost: let the transport find that out in its own way.
-            transport.write(data)
-        elif sent < len(data):
-            transport.write(data[sent:])
+        if self._chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        self._send(data)
 
-    return send
+    def last(self, data: bytes) -> None:
+        """The last piece, with the end of the body; ``Request.finish`` must follow."""
+        if self._request.channel is None:
+            return
+        if self._chunked:
+            # Request.finish writes the last chunk only while it takes the body for chunked.
+            self._request.chunked = 0
+            self._chunked = False
+            data = b"%x\r\n%b\r\n" % (len(data), data) + _LAST_CHUNK if data else _LAST_CHUNK
+        self._send(data)

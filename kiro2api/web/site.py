@@ -5,7 +5,7 @@ Must not know accounts, dialects or the upstream: what an error looks like is de
 ``refusal`` callable it is given.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
@@ -14,10 +14,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, datetimeToString
+from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from kiro2api.errors import BodyTooLarge, KiroError
+from kiro2api.transports import write_now
 from kiro2api.web.paths import Location, locate
 
 LINGER_SECONDS = 5.0
@@ -36,6 +38,7 @@ class DrainingChannel(HTTPChannel):
     totalHeadersSize = 64 * 1024
     request_line: bytes = b""
     _cut: Any = None
+    _head: bytes = b""
 
     def connectionMade(self) -> None:
         """Make the connection known to the site."""
@@ -63,6 +66,31 @@ class DrainingChannel(HTTPChannel):
             return False
         persistent: bool = super().checkPersistence(request, version)
         return persistent
+
+    # ── sending: the head waits for the first bytes of the body, then both leave at once ──
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        """Keep the head until there is something to send with it."""
+        lines = [b"%b %b %b\r\n" % (version, code, reason)]
+        for name, values in headers.getAllRawHeaders():
+            lines += [b"%b: %b\r\n" % (name, value) for value in values]
+        lines.append(b"\r\n")
+        self._head = b"".join(lines)
+
+    def write(self, data: bytes) -> None:
+        """A piece of a body."""
+        head, self._head = self._head, b""
+        write_now(self.transport, head + data if head else data)
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """A piece of a body, in pieces itself."""
+        self.write(b"".join(iovec))
+
+    def requestDone(self, request: "ApiRequest") -> None:
+        """A response without a body is only its head."""
+        if self._head:
+            self.write(b"")
+        super().requestDone(request)
 
     @property
     def idle(self) -> bool:

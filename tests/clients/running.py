@@ -20,7 +20,7 @@ TWISTD = Path(sys.executable).with_name("twistd")
 KEY = "clients-key"
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
-SPARES = 24
+SPARES = 60
 """Groups of two accounts each, for tests that ruin accounts."""
 
 _FIELD = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|\S+)')
@@ -137,6 +137,10 @@ class Upstream:
         """How many answers are open, completed, cut, aborted."""
         counts: dict[str, int] = self._told("streams")
         return counts
+
+    def expire(self) -> None:
+        """No access token is good any more."""
+        self._told("expire", {})
 
     def reset(self) -> None:
         """Forget orders and calls."""

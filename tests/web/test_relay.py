@@ -17,8 +17,9 @@ from tests.fakes.answers import END, USAGE, FakeStream, PlainWriter
 class FakeChannel:
     """A connection that can be cut."""
 
-    def __init__(self) -> None:
-        self.transport = object()
+    def __init__(self, written: list[bytes]) -> None:
+        self.transport = self
+        self.write = written.append
         self.aborted = False
 
     def forceAbortClient(self) -> None:
@@ -29,10 +30,12 @@ class FakeChannel:
 class FakeRequest:
     """A request that records what is written and who produces."""
 
+    chunked = 0
+
     def __init__(self) -> None:
-        self.channel: FakeChannel | None = FakeChannel()
-        self.responseHeaders = Headers()
         self.written: list[bytes] = []
+        self.channel: FakeChannel | None = FakeChannel(self.written)
+        self.responseHeaders = Headers()
         self.producers: list[str] = []
 
     def write(self, data: bytes) -> None:
@@ -102,6 +105,14 @@ class StreamRelayTests(SynchronousTestCase):
         self.assertEqual(self.relay.usage, USAGE)
         self.assertEqual(self.commits, [True])
 
+    def test_an_answer_in_one_read(self) -> None:
+        """Everything at once is still a whole answer."""
+        self.stream.held = [TextDelta("all"), USAGE, END]
+        self.run_it()
+        self.stream.end()
+        self.finish()
+        self.assertEqual(self.request.written, [b"all<end>", b""])
+
     def test_usage_as_the_last_event_of_a_read(self) -> None:
         """The network may part usage and end."""
         self.run_it()
@@ -116,7 +127,7 @@ class StreamRelayTests(SynchronousTestCase):
         fault = StreamTruncated("cut")
         self.stream.end(fault)
         self.successResultOf(done)
-        self.assertEqual(self.request.written, [b"Hel", b"<fail>"])
+        self.assertEqual(self.request.written, [b"Hel", b"<fail>", b""])
         self.assertIs(self.relay.fault, fault)
         self.finish()
 
@@ -145,7 +156,7 @@ class StreamRelayTests(SynchronousTestCase):
         done = self.run_it()
         self.pass_time(65)
         self.successResultOf(done)
-        self.assertEqual(self.request.written[-1], b"<fail>")
+        self.assertEqual(self.request.written[-2:], [b"<fail>", b""])
         self.assertIsInstance(self.relay.fault, StreamStalled)
         self.assertTrue(self.stream.abandoned)
         self.finish()
