@@ -113,7 +113,9 @@ class LineObserver:
             "namespace": self._shortened(namespace),
             "message": _encodable(_message(event)),
         }
-        for name, value in event.items():
+        record = event.get("record")
+        fields = msgspec.structs.asdict(record) if isinstance(record, Record) else event
+        for name, value in fields.items():
             # The exact types: a subclass may print as anything.
             if name in FIELDS and type(value) in (str, int, float, bool, type(None)):
                 shown[name] = _encodable(value[:LONGEST]) if type(value) is str else value

@@ -105,26 +105,40 @@ class Meter:
         pair = (record.account, record.upstream_model)
         if pair not in self._totals and len(self._totals) >= self._pairs:
             pair = OTHER
-        self._totals.setdefault(pair, Totals()).add(record)
+        totals = self._totals.get(pair)
+        if totals is None:
+            totals = self._totals[pair] = Totals()
+        totals.add(record)
         self._recent.append(record)
-        self.log.info(
-            "{line}",
-            line=line_of(record),
-            **{name: getattr(record, name) for name in record.__struct_fields__},
-        )
+        self.log.info("{line}", line=Line(record), record=record)
+
+
+class Line:
+    """A record as the text of its log line, made only if somebody shows it."""
+
+    __slots__ = ("_record",)
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    def __str__(self) -> str:
+        return line_of(self._record)
 
 
 def line_of(record: Record) -> str:
     """The record as ``name=value`` words in a fixed order; nothing is ``-``."""
     return " ".join(
-        f"{name}={_word(getattr(record, name))}"
-        for name in record.__struct_fields__
-        if name not in _UNTOLD
+        [
+            f"{name}={_word(value)}"
+            for name, value in zip(_FIELDS, msgspec.structs.astuple(record), strict=True)
+            if name != _UNTOLD
+        ]
     )
 
 
+_FIELDS = Record.__struct_fields__
 # The line has a time of its own.
-_UNTOLD = frozenset({"started"})
+_UNTOLD = "started"
 
 
 def _word(value: object) -> str:

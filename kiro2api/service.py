@@ -116,7 +116,7 @@ class Gateway(Service):
         for group in self.parts.pool.groups():
             members = self.parts.members(group)
             if members:
-                log.info("group {group}: {count} accounts", group=group, count=len(members))
+                log.info("accounts in group {group}: {count}", group=group, count=len(members))
         self.parts.keeper.startService()
 
     def address(self) -> str:
@@ -125,10 +125,8 @@ class Gateway(Service):
         if not hasattr(host, "port"):
             return self.settings.listen
         scheme = "https" if self.settings.listen.startswith("ssl:") else "http"
-        name = "localhost" if host.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host.host
-        if ":" in name:
-            name = f"[{name}]"
-        return f"{scheme}://{name}:{host.port}"
+        name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.host, host.host)
+        return f"{scheme}://{f'[{name}]' if ':' in name else name}:{host.port}"
 
     def _admit(self, keys: tuple[StoredKey, ...]) -> None:
         """Keys that were made here serve as long as none is configured."""
@@ -213,7 +211,8 @@ def rehearse(gateway: Gateway, reactor: Any, say: Callable[[str], None]) -> None
     try:
         starting.wait_for(database.start(), START_SECONDS)
         rows = KeyRows(database)
-        keyless = not (settings.client_token or starting.wait_for(rows.digests(), START_SECONDS))
+        stored = starting.wait_for(rows.digests(), START_SECONDS)
+        keyless = not (settings.client_token or stored)
         if keyless and not loopback_only(settings.listen):
             raise StartFailed(
                 f"KIRO_CLIENT_TOKEN is not set, and {settings.listen} may be reached from beyond "

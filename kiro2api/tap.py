@@ -27,7 +27,6 @@ from kiro2api.settings import (
 )
 from kiro2api.starting import StartFailed
 
-
 SPELLINGS = """\
 A setting such as KIRO_PING_SECONDS is written
     KIRO_PING_SECONDS=15     in the environment or in a line of .env,

@@ -4,9 +4,7 @@
 The only place that knows every room. Must not know ports, signals or how a service is run.
 """
 
-import os
 import random
-import uuid
 from typing import Any, cast
 
 from twisted.web.resource import Resource
@@ -21,6 +19,7 @@ from kiro2api.accounts.refresh import RefreshOnce
 from kiro2api.accounts.sources import Configured
 from kiro2api.accounts.tokensource import IdcTokenSource, SocialTokenSource
 from kiro2api.errors import NotFound
+from kiro2api.ids import Ids
 from kiro2api.kiro.models import BUILT_IN, Catalogue, Model
 from kiro2api.metering import Meter
 from kiro2api.settings import Settings
@@ -71,6 +70,7 @@ class Wiring:
         self._reactor = reactor
         self._configured = configured
         self._database = database
+        self.ids = Ids()
         self._hosts = Hosts(
             upstream=settings.upstream_url or "",
             social=settings.social_auth_url or "",
@@ -88,7 +88,7 @@ class Wiring:
             self._hosts,
             reactor,
             version=__version__,
-            entropy=_uuid,
+            entropy=self.ids.uuid,
             timeouts=UpstreamTimeouts(answer=settings.headers_timeout_seconds),
             fresh=data_agent.fresh,
         )
@@ -155,7 +155,7 @@ class Wiring:
             attempts=settings.attempts,
             first_event_seconds=settings.first_event_timeout_seconds,
             tool_description_limit=settings.max_tool_description_length,
-            new_id=_uuid,
+            new_id=self.ids.uuid,
             replay_thinking=settings.replay_thinking,
         )
         serving = Serving(
@@ -169,7 +169,7 @@ class Wiring:
                 stall=settings.client_stall_seconds,
             ),
             default_group=DEFAULT_GROUP,
-            new_id=_hex,
+            new_id=self.ids.hex,
         )
         shelf = ModelShelf(catalogue, self.members, self.offers, DEFAULT_GROUP)
         models = ModelApi(self.gate, serving, shelf)
@@ -187,13 +187,5 @@ class Wiring:
             clock=reactor,
             max_body_bytes=settings.max_body_bytes,
             refusal=rendered,
-            new_id=_hex,
+            new_id=self.ids.hex,
         )
-
-
-def _uuid() -> str:
-    return str(uuid.uuid4())
-
-
-def _hex() -> str:
-    return os.urandom(12).hex()

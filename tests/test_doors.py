@@ -44,7 +44,7 @@ DOORS: dict[str, set[str]] = {
 }
 
 # Wiring: these know everybody.
-FREE = {"service", "wiring", "tap", "logs", "demo", "workers", "supervisor", "commands", "starting"}
+FREE = {"ids", "wiring", "service", "wiring", "tap", "logs", "demo", "workers", "supervisor", "commands", "starting"}
 
 PURE = (
     "conversation/",

@@ -1,10 +1,13 @@
 """What is kept and told of finished exchanges."""
 
+from io import StringIO
 from typing import cast
 
+import msgspec
 from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from kiro2api.logs import line_observer
 from kiro2api.metering import OTHER, Meter, Record, Totals, line_of
 
 
@@ -77,9 +80,18 @@ class MeterTests(SynchronousTestCase):
         (event,) = self.events
         self.assertEqual(event["log_level"].name, "info")  # type: ignore[attr-defined]
         self.assertEqual(event["log_namespace"], "kiro2api.metering.Meter")
-        self.assertEqual((event["log_format"], event["account"]), ("{line}", "main"))
-        kinds = {type(event[name]) for name in Record.__struct_fields__}
-        self.assertEqual(kinds, {str, int, float, bool})
+        self.assertEqual(event["log_format"], "{line}")
+        self.assertEqual(str(event["line"]), line_of(record(first_event_seconds=0.25)))
+        self.assertEqual(event["record"], record(first_event_seconds=0.25))
+
+    def test_json_lines_show_its_fields(self) -> None:
+        """Each scalar of the record is a member of the line."""
+        Meter().finished(record())
+        stream = StringIO()
+        line_observer(stream, "info", "json")(self.events[0])  # type: ignore[arg-type]
+        shown = msgspec.json.decode(stream.getvalue())
+        self.assertEqual((shown["account"], shown["status"]), ("main", 200))
+        self.assertEqual(set(Record.__struct_fields__) - set(shown), set())
 
 
 class LineTests(SynchronousTestCase):

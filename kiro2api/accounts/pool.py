@@ -6,7 +6,7 @@ Must not know HTTP, models or what an account is used for.
 
 from collections.abc import Callable
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -93,7 +93,8 @@ class AccountPool:
         return self._renewal.stop().addCallback(lambda _: self._parkbook.written())
 
     def acquire(self, group: str, tried: frozenset[str]) -> Deferred[Lease]:
-        return Deferred.fromCoroutine(self._acquire(group, tried))
+        lease = self._at_once(group, tried)
+        return succeed(lease) if lease else Deferred.fromCoroutine(self._acquire(group, tried))
 
     def groups(self) -> tuple[str, ...]:
         """The names of all groups."""
@@ -163,6 +164,21 @@ class AccountPool:
             self._keyring.lay_over(account, row.credentials)
             if row.parked is not None:
                 self._ledger.restore(account.fingerprint, row.parked, now)
+
+    def _at_once(self, group: str, tried: frozenset[str]) -> Lease | None:
+        """The usual case, without waiting: the chosen account's token is usable."""
+        now = self._clock.seconds()
+        if self._stopped or group not in self._ledger.groups():
+            return None
+        choice = self._ledger.choose(group, tried, now)
+        if isinstance(choice, Nobody):
+            return None
+        account = choice.account
+        credentials = self._keyring.current(account.fingerprint)
+        if not usable(account.method, credentials, now, self._margin):
+            return None
+        self._ledger.lent(account.fingerprint, now)
+        return _Lease(self, account, credentials)
 
     async def _acquire(self, group: str, tried: frozenset[str]) -> Lease:
         passed = set(tried)

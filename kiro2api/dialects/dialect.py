@@ -15,12 +15,16 @@ from kiro2api.errors import KiroError
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A client's request, understood: ``model`` is the name exactly as the client wrote it."""
+    """A client's request, understood: ``model`` is the name exactly as the client wrote it.
+
+    ``echo`` is the dialect's own: whatever its writers need of the request; nobody else looks.
+    """
 
     conversation: Conversation
     model: str
     stream: bool = False
     include_usage: bool = False
+    echo: object | None = None
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -28,7 +32,7 @@ class Opening(msgspec.Struct, frozen=True):
 
     ``id`` is the bare unique part (hex), which the dialect prefixes; ``created`` is in epoch
     seconds; ``input_tokens`` is the estimate shown until the upstream reports; ``freeform`` names
-    the tools whose input the client wants as raw text.
+    the tools whose input the client wants as raw text; ``echo`` is that of the request.
     """
 
     id: str
@@ -38,6 +42,7 @@ class Opening(msgspec.Struct, frozen=True):
     include_usage: bool = False
     request_id: str = ""
     freeform: frozenset[str] = frozenset()
+    echo: object | None = None
 
 
 class StreamWriter(Protocol):

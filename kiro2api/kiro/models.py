@@ -22,6 +22,9 @@ DEFAULT_OUTPUT: Final = 64_000
 AUTO: Final = "auto"
 """Lets the upstream pick the model."""
 
+_REMEMBERED: Final = 1000
+_LONGEST: Final = 200
+
 _MILLION: Final = 1_000_000
 _K200: Final = DEFAULT_WINDOW
 
@@ -155,8 +158,19 @@ class Catalogue:
         self._by_name.update(self._models)
         self._aliases = dict(STAND_INS) | {key.lower(): value for key, value in aliases.items()}
         self._fallback = fallback
+        self._resolved_names: dict[str, Model] = {}
 
     def resolve(self, name: str) -> Model:
+        """The model of that name: see ``_resolved``; the latest names are remembered."""
+        model = self._resolved_names.get(name)
+        if model is None:
+            model = self._resolved(name)
+            # Clients choose these names, so they are bounded in number and length.
+            if len(self._resolved_names) < _REMEMBERED and len(name) <= _LONGEST:
+                self._resolved_names[name] = model
+        return model
+
+    def _resolved(self, name: str) -> Model:
         """The model meant by a client's name for it. Never fails: see ``Model.known``."""
         meant = self._unaliased(name)
         model = self._named(meant)

@@ -12,6 +12,8 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
+from kiro2api.transports import write_now
+
 
 @implementer(IConsumer)
 class RequestBody:
@@ -58,9 +60,9 @@ class RequestBody:
             self._finish(Failure(ValueError("a request's body is longer than its length")))
         elif self._head:
             head, self._head = self._head, b""
-            self._wire.writeSequence([head, data])
+            write_now(self._wire, head + data)
         else:
-            self._wire.write(data)
+            write_now(self._wire, data)
 
     def registerProducer(self, producer: object, streaming: bool) -> None:
         """A body's producer is registered by us, with the transport."""

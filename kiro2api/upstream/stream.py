@@ -87,6 +87,7 @@ class EventStream(Protocol):
         self._seconds = clock.seconds
         self._linger = linger
         self._sink: IEventSink | None = None
+        self._stopped_reading = False
         self._held: list[StreamEvent] = []
         self._fault: UpstreamFault | None = None
         self._first: Deferred[None] | None = None
@@ -218,13 +219,16 @@ class EventStream(Protocol):
 
     def _hold(self, events: Sequence[StreamEvent]) -> None:
         self._held.extend(events)
-        # At each read: Twisted's response resumes after handing over what came with the head.
-        self._set_reading(False)
         if self.state is State.OPENING:
+            # A sink is usually attached within this turn of the reactor, so that pausing here
+            # would only cost two system calls; one more read can be held as well.
             self.state = State.HOLDING
             first, self._first = self._first, None
             if first is not None:
                 first.callback(None)
+        else:
+            # At each read: Twisted's response resumes after handing over what came with the head.
+            self._set_reading(False)
 
     def _lingered(self) -> None:
         self._timer = None
@@ -281,10 +285,12 @@ class EventStream(Protocol):
         transport = self.transport
         if transport is None:
             return
-        if reading:
-            transport.resumeProducing()  # type: ignore[attr-defined]
-        else:
+        if not reading:
+            self._stopped_reading = True
             transport.pauseProducing()  # type: ignore[attr-defined]
+        elif self._stopped_reading:
+            self._stopped_reading = False
+            transport.resumeProducing()  # type: ignore[attr-defined]
 
     def _cancel_timer(self) -> None:
         timer, self._timer = self._timer, None

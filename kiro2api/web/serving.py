@@ -129,6 +129,7 @@ class Serving:
                 include_usage=asked.include_usage,
                 request_id=id_of(request),
                 freeform=frozenset(t.name for t in asked.conversation.tools if t.freeform),
+                echo=asked.echo,
             )
             if asked.stream:
                 await self._stream(progress, asking, opening)

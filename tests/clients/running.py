@@ -138,10 +138,6 @@ class Upstream:
         counts: dict[str, int] = self._told("streams")
         return counts
 
-    def expire(self) -> None:
-        """No access token is good any more."""
-        self._told("expire", {})
-
     def reset(self) -> None:
         """Forget orders and calls."""
         self._told("reset", {})

@@ -240,3 +240,21 @@ class ChooseTests(SynchronousTestCase):
         """As in the predecessor, an account without Haiku lets the upstream pick."""
         haiku = Catalogue().resolve("claude-haiku-4-5-20251001")
         self.assertEqual(choose_upstream_id(haiku, {"auto"}), "auto")
+
+
+class RememberedNamesTests(SynchronousTestCase):
+    """Names are resolved once."""
+
+    def test_same_model_again(self) -> None:
+        """The same answer, whether remembered or not."""
+        catalogue = Catalogue()
+        first = catalogue.resolve("claude-sonnet-4-5-20250929")
+        self.assertIs(catalogue.resolve("claude-sonnet-4-5-20250929"), first)
+
+    def test_bounded(self) -> None:
+        """Clients choose names, so neither many nor long ones are kept."""
+        catalogue = Catalogue()
+        catalogue.resolve("x" * 1000)
+        for number in range(1100):
+            self.assertEqual(catalogue.resolve(f"m{number}").name, f"m{number}")
+        self.assertEqual(len(catalogue._resolved_names), 1000)

@@ -54,17 +54,14 @@ class JointTests(AgentTestCase):
         protocol.connectionLost(Failure(ConnectionDone()))
 
     def test_whole(self) -> None:
-        """Head and events in one read: held with the wire paused; then the rest; and the
-        connection serves the next question."""
+        """Head and events in one read: held; more of them: held with the wire paused; then the
+        rest; and the connection serves the next question."""
         for kind in KINDS:
             opening, protocol, wire = self.begin(kind)
             protocol.dataReceived(HEAD + chunk(said("a")) + chunk(said("b")))
             stream = self.successResultOf(opening)
             self.assertEqual(stream.request_id, "0a-1")
             self.successResultOf(stream.first())
-            if kind == "own":
-                self.assertEqual(wire.producerState, "paused")
-            # Twisted resumes by itself after what came with the head; the next read ends that.
             protocol.dataReceived(chunk(said("c")))
             self.assertEqual(wire.producerState, "paused", kind)
             sink = Sink()

@@ -50,12 +50,12 @@ class RequestTests(SynchronousTestCase):
         """A body that is there is written together with the head."""
         written: list[object] = []
         wire = Wire()
-        wire.writeSequence = written.append  # type: ignore[method-assign]
+        wire.write = written.append  # type: ignore[method-assign]
         connection = Connection(Owned(), "key")
         connection.makeConnection(wire)
         connection.send(order(body=BytesBody(b"body")))
         head = b"POST /p HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n"
-        self.assertEqual(written, [[head, b"body"]])
+        self.assertEqual(written, [head + b"body"])
         self.assertEqual(wire.value(), b"")
 
     def test_empty_body(self) -> None:

@@ -7,11 +7,13 @@ what any of it means.
 """
 
 import re
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
 from kiro2api.errors import RequestRejected
+
+T = TypeVar("T")
 
 NOTHING: Final = msgspec.Raw(b"")
 
@@ -234,19 +236,24 @@ _MISSING: Final = re.compile(r"missing required field `(\w+)`")
 
 def decode(body: bytes) -> Body:
     """Decode a request body; raises RequestRejected naming the field at fault."""
+    return decoded(_DECODER, body)
+
+
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """What ``decoder`` makes of a body; raises RequestRejected naming the field at fault."""
     try:
         if not body.isascii():
             # The decoder skips over what is not asked for without looking at its encoding, but
             # schemas and tool inputs are passed on unread.
             body.decode("utf-8")
         try:
-            return _DECODER.decode(body)
+            return decoder.decode(body)
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
-            return _DECODER.decode(mend_surrogates(body))
+            return decoder.decode(mend_surrogates(body))
     except msgspec.ValidationError as error:
-        raise _misshapen(str(error)) from None
+        raise misshapen(error) from None
     except RecursionError:
         raise RequestRejected("the request body is nested too deeply") from None
     except ValueError:
@@ -280,12 +287,17 @@ def json_text(text: str) -> bytes | None:
         return None
 
 
-def _misshapen(complaint: str) -> RequestRejected:
-    """What the decoder says of a value of the wrong shape, as a path and a sentence of ours."""
-    found = _PLACE.match(complaint)
+def misshapen(error: msgspec.ValidationError, below: str = "") -> RequestRejected:
+    """What the decoder says of a value of the wrong shape, as a path and a sentence of ours.
+
+    :param below: the path of the value that was decoded, where that was not the whole body.
+    """
+    found = _PLACE.match(str(error))
     assert found is not None  # the pattern matches any text
     place, what = found["place"] or "", found["what"].replace("`", "")
-    missing = _MISSING.search(complaint)
+    if below:
+        place = below + (place if place.startswith("[") else f".{place}" if place else "")
+    missing = _MISSING.search(str(error))
     if missing is not None:
         place = f"{place}.{missing[1]}" if place else missing[1]
         what = "is required"

@@ -1,0 +1,1 @@
+"""The project's own benchmark: kiro2api beside a pass-through, in the same run."""

@@ -1,0 +1,251 @@
+"""The gateway in front of the emulator, in this process, over real sockets.
+
+Trial's TestCase fails a test that leaves a delayed call or a logged error behind; ``LiveCase``
+adds sockets: whatever was opened must be closed within two seconds of the end.
+"""
+
+import dataclasses
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+from twisted.internet import reactor as the_reactor
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IOpenSSLContextFactory, IReactorFDSet
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+from twisted.web.http import HTTPChannel
+from twisted.web.server import Site
+
+from kiro2api.accounts.sources import parse_accounts
+from kiro2api.emulator.accounts import EmulatedAccount
+from kiro2api.emulator.app import Emulator
+from kiro2api.emulator.calls import Call
+from kiro2api.emulator.script import GENERATE
+from kiro2api.service import Gateway
+from kiro2api.settings import load
+from kiro2api.upstream.agent import AgentKind
+from tests.live.client import KEY, Caller, connect
+
+reactor: Any = the_reactor
+
+KEYED = (
+    EmulatedAccount(name="first", method="api_key", api_key="ksk_first_account"),
+    EmulatedAccount(name="second", method="api_key", api_key="ksk_second_account"),
+)
+"""Accounts that need no refresh, so that nothing but the question goes upstream."""
+
+
+def entries(accounts: tuple[EmulatedAccount, ...]) -> str:
+    """KIRO_AUTH_TOKEN for these accounts."""
+    return msgspec.json.encode(
+        [
+            {
+                "auth": account.method,
+                "name": account.name,
+                "apiKey": account.api_key,
+                "refreshToken": account.refresh_token,
+                "clientId": account.client_id,
+                "clientSecret": account.client_secret,
+            }
+            for account in accounts
+        ]
+    ).decode()
+
+
+class CountingEmulator(Emulator):
+    """Counts the frames that were handed to the network."""
+
+    frames = 0
+
+    def _noted(self, call: Call, steps: Any) -> Iterator[Any]:
+        for step in super()._noted(call, steps):
+            self.frames += isinstance(step, bytes)
+            yield step
+
+
+class UpstreamChannel(HTTPChannel):
+    """A connection to the emulator that its site knows, and may be told to break."""
+
+    site: "UpstreamSite"
+
+    def connectionMade(self) -> None:
+        self.asked: list[bytes] = []
+        self.open = True
+        self.site.channels.append(self)
+        super().connectionMade()
+
+    def connectionLost(self, reason: Any) -> None:  # type: ignore[override]
+        self.open = False
+        super().connectionLost(reason)
+
+    def dataReceived(self, data: bytes) -> None:
+        """A kept connection may be closed at the very moment when it is used again."""
+        if data.startswith((b"POST ", b"GET ")):
+            self.asked.append(data.split(b" ", 2)[1].split(b"?")[0])
+            if self.site.grows_stale and len(self.asked) > 1:
+                self.transport.loseConnection()  # type: ignore[attr-defined]
+                return
+        super().dataReceived(data)
+
+
+class UpstreamSite(Site):
+    """The emulator's site; knows its connections."""
+
+    noisy = False
+
+    def __init__(self, emulator: Emulator) -> None:
+        super().__init__(emulator.resource(), reactor=reactor, parsePOSTFormSubmission=False)
+        self.channels: list[UpstreamChannel] = []
+        self.grows_stale = False
+
+    def buildProtocol(self, addr: Any) -> UpstreamChannel:  # type: ignore[override]
+        channel = UpstreamChannel()
+        channel.site = self
+        channel.factory = self
+        channel.requestFactory = self.requestFactory
+        channel.timeOut = self.timeOut
+        channel.callLater = reactor.callLater
+        return channel
+
+    def log(self, request: Any) -> None:
+        """Not needed."""
+
+    def carrying(self, path: str = GENERATE) -> list[UpstreamChannel]:
+        """The connections on which this was asked."""
+        return [channel for channel in self.channels if path.encode() in channel.asked]
+
+
+class LiveCase(TestCase):
+    """Starts both on demand and stops both at the end.
+
+    Subclasses that are about the connections to the upstream run once per HTTP client.
+    """
+
+    client_kind: AgentKind = "own"
+    timeout = 30
+
+    emulator: CountingEmulator
+    upstream: UpstreamSite
+    upstream_port: int
+    gateway: Gateway
+
+    def setUp(self) -> None:
+        """Remember what is open already."""
+        self._before = _sockets()
+        self.callers: list[Caller] = []
+        self.folder = tempfile.mkdtemp(prefix="kiro2api-live-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        # Cleanups run in reverse order: this one after everything has been stopped.
+        self.addCleanup(self._nothing_open)
+
+    # ── starting ─────────────────────────────────────────────────────────────
+
+    async def start(
+        self, accounts: tuple[EmulatedAccount, ...] = KEYED[:1], **changes: Any
+    ) -> None:
+        """The emulator and the gateway with these accounts, and ``changes`` of its settings."""
+        self.start_upstream(accounts)
+        await self.start_gateway(accounts, **changes)
+
+    def start_upstream(
+        self, accounts: tuple[EmulatedAccount, ...], tls: IOpenSSLContextFactory | None = None
+    ) -> None:
+        """The emulator alone."""
+        self.emulator = CountingEmulator(reactor, accounts)
+        self.upstream = UpstreamSite(self.emulator)
+        if tls is None:
+            port = reactor.listenTCP(0, self.upstream, interface="127.0.0.1")
+        else:
+            port = reactor.listenSSL(0, self.upstream, tls, interface="127.0.0.1")
+        self.upstream_port = port.getHost().port
+        self._scheme = "http" if tls is None else "https"
+        self.addCleanup(self._stop_upstream, port)
+
+    async def start_gateway(self, accounts: tuple[EmulatedAccount, ...], **changes: Any) -> None:
+        """The gateway alone."""
+        base = f"{self._scheme}://127.0.0.1:{self.upstream_port}"
+        text = entries(accounts)
+        settings = load(
+            {"listen": "tcp:0:interface=127.0.0.1", "db_path": ":memory:"},
+            {
+                "KIRO_CLIENT_TOKEN": KEY,
+                "KIRO_UPSTREAM_URL": base,
+                "KIRO_SOCIAL_AUTH_URL": base,
+                "KIRO_OIDC_URL": base,
+                "KIRO_UPSTREAM_CLIENT": self.client_kind,
+            },
+        )
+        # Not through the settings' own bounds: tests cannot wait that long.
+        settings = dataclasses.replace(settings, drain_seconds=1.0, **changes)
+        self.gateway = Gateway(settings, reactor, parse_accounts(text))
+        self.gateway.privilegedStartService()
+        self.gateway.startService()
+        self.port = int(self.gateway.address().rpartition(":")[2])
+        self.addCleanup(self._stop_gateway, self.gateway)
+
+    async def call(self) -> Caller:
+        """A new client."""
+        caller = await connect(reactor, self.port)
+        self.callers.append(caller)
+        return caller
+
+    # ── waiting ──────────────────────────────────────────────────────────────
+
+    async def sleep(self, seconds: float) -> None:
+        """Let things happen."""
+        await deferLater(reactor, seconds)
+
+    async def within(self, seconds: float, condition: Callable[[], object], what: str) -> None:
+        """Wait for the condition; fail if it does not hold in time."""
+        deadline = reactor.seconds() + seconds
+        while not condition():
+            if reactor.seconds() > deadline:
+                self.fail(f"not within {seconds:g} s: {what}")
+            await self.sleep(0.005)
+
+    def generations(self) -> list[Call]:
+        """The calls for an answer that reached the emulator."""
+        return [call for call in self.emulator.calls if call.path == GENERATE]
+
+    async def upstream_left(self) -> None:
+        """The one answer under way must be given up within a second."""
+        await self.within(
+            1.0,
+            lambda: self.generations() and self.generations()[-1].outcome == "aborted",
+            "the upstream connection is closed",
+        )
+        self.assertFalse(any(channel.open for channel in self.upstream.carrying()))
+
+    # ── stopping ─────────────────────────────────────────────────────────────
+
+    def _stop_gateway(self, gateway: Gateway) -> Deferred[None]:
+        for caller in self.callers:
+            if not caller.closed:
+                caller.vanish()
+        if not gateway.running:
+            return Deferred.fromCoroutine(self.sleep(0))
+        return gateway.stopService()
+
+    def _stop_upstream(self, port: Any) -> Deferred[None]:
+        for channel in self.upstream.channels:
+            if channel.open:
+                channel.transport.abortConnection()  # type: ignore[attr-defined]
+        stopped: Deferred[None] = maybeDeferred(port.stopListening)
+        return stopped
+
+    def _nothing_open(self) -> Deferred[None]:
+        async def look() -> None:
+            deadline = reactor.seconds() + 2.0
+            while _sockets() - self._before and reactor.seconds() < deadline:
+                await self.sleep(0.005)
+            self.assertEqual(_sockets() - self._before, set())
+
+        return Deferred.fromCoroutine(look())
+
+
+def _sockets() -> set[Any]:
+    """Everything open but the reactor's own pipes."""
+    return {reader for reader in IReactorFDSet(reactor).getReaders() if hasattr(reader, "getHost")}
