@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
-from kiro2api.metering import Record
+from kiro2api.metering import Record, line_of
 
 LEVELS: Final = ("trace", "debug", "info", "warn", "error", "critical")
 
@@ -184,6 +184,10 @@ def _is_noise(namespace: str, event: LogEvent) -> bool:
 
 
 def _message(event: LogEvent) -> str:
+    record = event.get("record")
+    if type(record) is Record:
+        # One for each request: the general way of formatting would cost more than the line.
+        return line_of(record)
     if event.get("log_namespace") == "log_legacy" and "failure" in event:
         # The old log.err puts the traceback into its text; it follows below anyway.
         message = str(event.get("why") or "unexpected failure")

@@ -5,6 +5,7 @@ The only module that imports the global reactor, and only inside ``makeService``
 operator can make ends here in one line and exit status 1.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -96,6 +97,7 @@ def makeService(options: Options) -> IService:
         )
     except (ConfigError, StartFailed) as error:
         give_up(str(error))
+    reactor.callWhenRunning(spare_collector)
     return install(
         service,
         options.parent,
@@ -103,6 +105,17 @@ def makeService(options: Options) -> IService:
         format=settings.log_format,
         reactor=reactor,
     )
+
+
+def spare_collector() -> None:
+    """Keep the garbage collector away from what stays for the life of the process.
+
+    Each full collection would walk through every module and class again, in the middle of answers;
+    what a request leaves behind is nearly all freed by reference counting.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 def give_up(message: str) -> NoReturn:

@@ -17,9 +17,11 @@ from kiro2api.conversation.answer import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    Usage,
 )
 from kiro2api.errors import ProtocolViolation, StreamTruncated, UpstreamFault, UpstreamUnavailable
 from kiro2api.kiro.faults import from_error_frame, from_exception_frame, from_invalid_state
+from kiro2api.kiro.halves import Halves
 from kiro2api.kiro.payloads import (
     Content,
     ContextUsage,
@@ -42,6 +44,11 @@ _METERING: Final = msgspec.json.Decoder(Metering)
 _METADATA: Final = msgspec.json.Decoder(Metadata)
 _INVALID: Final = msgspec.json.Decoder(InvalidState)
 
+# Keys of texts that may be cut in the middle of a character.
+_TEXT: Final = "text"
+_THOUGHTS: Final = "thoughts"
+_CALL: Final = "call "
+
 _MAX_IGNORED_NAMES: Final = 32
 _OUTPUT_FULL: Final = ("ContentLengthExceededException", "ContentLengthExceededError")
 
@@ -53,6 +60,8 @@ class Interpreter:
     given first, so that the same bytes give the same events however they were cut; the fault is
     then raised by the next call, and at once if nothing preceded it.
 
+    ``tally``: what it counts; its size is always that of the events given so far.
+
     :param window: tokens of the model's context window.
     :param input_estimate: our own estimate of the question, where the upstream tells nothing.
     :param names: the upstream's tool names → the client's.
@@ -60,21 +69,23 @@ class Interpreter:
 
     __slots__ = (
         "_content",
+        "_halves",
         "_input_estimate",
         "_over",
-        "_tally",
         "_tools",
         "_window",
         "fault",
         "ignored",
+        "tally",
     )
 
     def __init__(self, *, window: int, input_estimate: int, names: Mapping[str, str]) -> None:
         self._window = window
         self._input_estimate = input_estimate
-        self._tally = Tally()
+        self.tally = Tally()
+        self._halves = Halves()
         self.ignored: dict[str, int] = {}
-        self._tools = ToolCalls(names, self._tally, self.ignored)
+        self._tools = ToolCalls(names, self.tally, self.ignored)
         self._content = False
         self._over = False
         self.fault: UpstreamFault | None = None
@@ -87,7 +98,16 @@ class Interpreter:
         """
         if self._over or self.fault is not None:
             return True
-        return self._tally.metered and (not self._tools.open or self._tools.cut)
+        return self.tally.metered and (not self._tools.open or self._tools.cut)
+
+    @property
+    def cut_call(self) -> bool:
+        """Whether a call of a tool was begun and never completed, as far as can be told now."""
+        return bool(self._tools.open)
+
+    def usage(self) -> Usage:
+        """What the answer has cost as far as it is known now."""
+        return self.tally.usage(self._window, self._input_estimate)
 
     def feed(self, frames: Sequence[Frame]) -> list[StreamEvent]:
         """The events of these frames; none once the answer has ended or failed.
@@ -137,10 +157,24 @@ class Interpreter:
         if self._tools.open:
             # Never completed by us: half a call must not be carried out.
             return self._last(StopReason.MAX_TOKENS)
-        return self._last(self._tally.reason(tools_called=self._tools.called))
+        lost = self._lost()
+        return lost + self._last(self.tally.reason(tools_called=self._tools.called))
+
+    def flush(self) -> list[StreamEvent]:
+        """What still waits inside when the answer has failed; see ``ToolCalls.flush``."""
+        return self._tools.flush()
+
+    def _lost(self) -> list[StreamEvent]:
+        """Halves of a character whose other half never came."""
+        out: list[StreamEvent] = []
+        if thought := self._halves.lost(_THOUGHTS):
+            self._say(ThinkingDelta(thought), out)
+        if text := self._halves.lost(_TEXT):
+            self._say(TextDelta(text), out)
+        return out
 
     def _shortfall(self) -> UpstreamFault | None:
-        if self._tally.complete:
+        if self.tally.complete:
             return None
         if self._tools.open and not self._tools.cut:
             return StreamTruncated("the upstream's answer stopped inside a tool call")
@@ -149,7 +183,7 @@ class Interpreter:
         return None
 
     def _last(self, reason: StopReason) -> list[StreamEvent]:
-        return [self._tally.usage(self._window, self._input_estimate), Ended(reason)]
+        return [self.usage(), Ended(reason)]
 
     def _ended_by(self, frame: Frame) -> list[StreamEvent]:
         """A frame that is not an event ends the answer: as too long, or by its fault."""
@@ -175,24 +209,31 @@ class Interpreter:
     # One method per event type that says something to us.
 
     def _said(self, payload: bytes, out: list[StreamEvent]) -> None:
-        text = read(_CONTENT, payload).content
+        text = read(_CONTENT, payload, self._halves).content
+        if text and self._halves.met:
+            text = self._halves.joined(_TEXT, text)
         if text:
-            self._content = True
-            self._tally.put_out(text)
-            if self._tools.open:
-                self._tools.hold(TextDelta(text))
-            else:
-                out.append(TextDelta(text))
+            self._say(TextDelta(text), out)
 
     def _reasoned(self, payload: bytes, out: list[StreamEvent]) -> None:
-        thought = read(_REASONING, payload)
-        if thought.text:
-            self._tally.put_out(thought.text)
-            self._place(ThinkingDelta(thought.text), out)
+        thought = read(_REASONING, payload, self._halves)
+        text = thought.text
+        if text and self._halves.met:
+            text = self._halves.joined(_THOUGHTS, text)
+        if text:
+            self._say(ThinkingDelta(text), out)
         if thought.signature:
             self._place(ThinkingSigned(thought.signature), out)
         if thought.redacted:
             self._place(ThinkingRedacted(thought.redacted), out)
+
+    def _say(self, event: TextDelta | ThinkingDelta, out: list[StreamEvent]) -> None:
+        self._content = True
+        if self._tools.open:
+            self._tools.hold(event)
+        else:
+            self.tally.put_out(event.text)
+            out.append(event)
 
     def _place(self, event: Waiting, out: list[StreamEvent]) -> None:
         self._content = True
@@ -202,19 +243,24 @@ class Interpreter:
             out.append(event)
 
     def _called(self, payload: bytes, out: list[StreamEvent]) -> None:
-        self._tools.take(read(_TOOL, payload), out)
+        fragment = read(_TOOL, payload, self._halves)
+        if self._halves.met and not isinstance(fragment.input, dict):
+            key = _CALL + fragment.id
+            text = self._halves.joined(key, fragment.input or "")
+            fragment.input = text + self._halves.lost(key) if fragment.stop else text
+        self._tools.take(fragment, out)
 
     def _filled(self, payload: bytes, out: list[StreamEvent]) -> None:
-        self._tally.filled(read(_CONTEXT, payload).percent or 0.0)
+        self.tally.filled(read(_CONTEXT, payload, self._halves).percent or 0.0)
 
     def _metered(self, payload: bytes, out: list[StreamEvent]) -> None:
-        self._tally.cost(read(_METERING, payload).usage or 0.0)
+        self.tally.cost(read(_METERING, payload, self._halves).usage or 0.0)
 
     def _summed_up(self, payload: bytes, out: list[StreamEvent]) -> None:
-        self._tally.summed_up(read(_METADATA, payload))
+        self.tally.summed_up(read(_METADATA, payload, self._halves))
 
     def _invalid(self, payload: bytes, out: list[StreamEvent]) -> None:
-        state = read(_INVALID, payload)
+        state = read(_INVALID, payload, self._halves)
         raise from_invalid_state(state.reason or "", state.message or "")
 
     _STEPS: ClassVar[Mapping[str, Callable[["Interpreter", bytes, list[StreamEvent]], None]]] = {

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from kiro2api.errors import ProtocolViolation
+from kiro2api.kiro.halves import Halves, has_halves
 
 
 class Content(msgspec.Struct, gc=False):
@@ -88,8 +89,11 @@ class InvalidState(msgspec.Struct, gc=False):
 _T = TypeVar("_T")
 
 
-def read(decoder: msgspec.json.Decoder[_T], payload: bytes) -> _T:
-    """Decode one payload; half a surrogate pair in it becomes a question mark.
+def read(decoder: msgspec.json.Decoder[_T], payload: bytes, halves: Halves) -> _T:
+    """Decode one payload.
+
+    Halves of surrogate pairs stay in the members of the payload itself, and ``halves.met`` tells
+    of them; deeper inside they are lost.
 
     :raises ProtocolViolation: not JSON, or not of the expected shape.
     """
@@ -98,17 +102,28 @@ def read(decoder: msgspec.json.Decoder[_T], payload: bytes) -> _T:
     except msgspec.ValidationError as error:
         raise ProtocolViolation("an event's payload has an unexpected shape") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _mended(decoder, payload)
+        return _mended(decoder, payload, halves)
 
 
-def _mended(decoder: msgspec.json.Decoder[_T], payload: bytes) -> _T:
+def _mended(decoder: msgspec.json.Decoder[_T], payload: bytes, halves: Halves) -> _T:
     """Strategy: models sometimes emit half an emoji, which strict JSON readers refuse and the
     standard library does not; one lost half must not cost the whole answer."""
     try:
-        text = json.dumps(json.loads(payload), ensure_ascii=False)
-        return decoder.decode(text.encode("utf-8", "replace"))
+        members = json.loads(payload)
+        text = json.dumps(members, ensure_ascii=False)
+        value = decoder.decode(_whole(text).encode("utf-8"))
     except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise ProtocolViolation("an event's payload is not JSON of the expected shape") from error
+    for field in msgspec.structs.fields(type(value)):
+        raw = members.get(field.encode_name)
+        if isinstance(raw, str) and has_halves(raw):
+            halves.met = True
+            setattr(value, field.name, raw)
+    return value
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def is_cut_short(text: str) -> bool:

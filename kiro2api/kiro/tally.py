@@ -27,22 +27,23 @@ _REASONS: Final[Mapping[str, StopReason]] = {
 
 class Tally:
     """Counts one answer. ``complete``: the upstream sent something that it sends only at the end;
-    ``metered``: it sent what it sends last."""
+    ``metered``: it sent what it sends last. ``chars`` and ``octets`` (in UTF-8): the size of what
+    was put out so far."""
 
     __slots__ = (
-        "_chars",
         "_credits",
-        "_octets",
         "_percent",
         "_stop",
         "_tokens",
+        "chars",
         "complete",
         "metered",
+        "octets",
     )
 
     def __init__(self) -> None:
-        self._chars = 0
-        self._octets = 0
+        self.chars = 0
+        self.octets = 0
         self._credits = 0.0
         self._percent = 0.0
         self._tokens: TokenUsage | None = None
@@ -51,10 +52,10 @@ class Tally:
         self.metered = False
 
     def put_out(self, text: str) -> None:
-        """The model has put out this text, tool name or tool input."""
+        """This text, tool name or tool input goes on towards the client."""
         chars = len(text)
-        self._chars += chars
-        self._octets += chars if text.isascii() else len(text.encode("utf-8", "replace"))
+        self.chars += chars
+        self.octets += chars if text.isascii() else len(text.encode("utf-8", "replace"))
 
     def filled(self, percent: float) -> None:
         """So much of the window is in use after this answer."""
@@ -104,7 +105,7 @@ class Tally:
                 context_percent=percent or tokens.percent or 0.0,
                 provenance="exact",
             )
-        output = estimate_counts(self._chars, self._octets)
+        output = estimate_counts(self.chars, self.octets)
         total = int(percent * window / 100)
         return Usage(
             input_tokens=max(0, total - output) if total > 0 else input_estimate,

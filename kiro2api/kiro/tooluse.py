@@ -112,7 +112,25 @@ class ToolCalls:
             elif self.open:
                 self.hold(item)
             else:
-                out.append(item)
+                self._give(item, out)
+
+    def flush(self) -> list[StreamEvent]:
+        """The answer has failed inside the open call: what was said meanwhile and waits for it.
+
+        Nothing while the call has no input: whoever closes it then might take it for a call
+        without arguments. Other calls that wait are never shown.
+        """
+        out: list[StreamEvent] = []
+        if self.open and not self._blank:
+            for item in self._released():
+                if not isinstance(item, ToolFragment):
+                    self._give(item, out)
+        return out
+
+    def _give(self, event: Waiting, out: list[StreamEvent]) -> None:
+        if isinstance(event, (TextDelta, ThinkingDelta)):
+            self._tally.put_out(event.text)
+        out.append(event)
 
     def hold(self, event: Waiting) -> None:
         """An event that came while a call is open.

@@ -52,6 +52,7 @@ class Place(NamedTuple):
     """Where a URI leads, and what of it is sent."""
 
     uri: URI
+    text: bytes
     key: tuple[bytes, bytes, int]
     host: bytes
     target: bytes
@@ -165,7 +166,7 @@ class PlainAgent:
             if parsed.port != port:
                 host += b":%d" % parsed.port
             key = (parsed.scheme, parsed.host, parsed.port)
-            place = Place(parsed, key, host, parsed.originForm)
+            place = Place(parsed, parsed.toBytes(), key, host, parsed.originForm)
             if len(self._places) >= _REMEMBERED_PLACES:
                 self._places.clear()
             self._places[uri] = place
@@ -188,7 +189,7 @@ class PlainAgent:
             None if body is None else body.length,
             close=close,
         )
-        return Order(AskedFor(method, place.uri.toBytes(), headers), head, body, close)
+        return Order(AskedFor(method, place.text, headers), head, body, close)
 
 
 class _Opening(Factory):

@@ -39,6 +39,7 @@ class DrainingChannel(HTTPChannel):
     request_line: bytes = b""
     _cut: Any = None
     _head: bytes = b""
+    _host: IAddress | None = None
 
     def connectionMade(self) -> None:
         """Make the connection known to the site."""
@@ -51,6 +52,12 @@ class DrainingChannel(HTTPChannel):
             self._cut.cancel()
         super().connectionLost(reason)
         self.site.connection_closed(self)
+
+    def getHost(self) -> IAddress:
+        """Our side of the connection, which the kernel is asked for once."""
+        if self._host is None:
+            self._host = super().getHost()
+        return self._host
 
     def lineReceived(self, line: bytes) -> None:
         """Remember the request line: a body may have to be refused before it is complete."""
@@ -197,6 +204,10 @@ class ApiRequest(Request):
         self.location = locate(text)
         self.group = self.location.group
         self.path = self.location.path.encode("utf-8")
+
+    def isSecure(self) -> bool:
+        """Only URLs that nobody builds would depend on it."""
+        return False
 
     def getRequestHostname(self) -> bytes:
         """A constant: Klein only builds URLs from it, and a hostile Host header breaks that."""

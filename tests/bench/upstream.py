@@ -12,7 +12,6 @@ import re
 import select
 import signal
 import socket
-import sys
 import time
 from functools import lru_cache
 from itertools import count
@@ -29,6 +28,7 @@ _HEAD: Final = (
     b"Transfer-Encoding: chunked\r\n\r\n"
 )
 _NASTY_GAP: Final = 100
+_GOLDEN: Final = 0.618034
 _LOGIN: Final = {
     "accessToken": "bench-access",
     "refreshToken": "bench-refresh",
@@ -73,6 +73,9 @@ class Line:
         self.pieces: tuple[bytes, ...] = ()
         self.step = 0
         self.due = 0
+        # All of the answer is in ``outbound``, or sent.
+        self.complete = True
+        self.waiting = False
         self.closed = False
 
 
@@ -155,16 +158,17 @@ class Upstream:
             return
         self.open.add(line)
         line.plan, line.step = plan, 0
-        if plan.kind == "nasty":
-            line.pieces = in_pieces(plan.seed)
-        elif plan.gap:
-            self._send(line, _HEAD)
-        else:
+        line.complete = not plan.gap and plan.kind != "nasty"
+        if line.complete:
             self._send(line, at_once(plan))
             return
-        # Not all streams at the same moment.
-        line.due = time.monotonic_ns() + hash(line) // 16 % max(plan.gap * 1000, 1)
-        heapq.heappush(self._due, (line.due, next(self._order), line))
+        # The first event comes at once, the second at a moment of this stream's own.
+        line.due = time.monotonic_ns() - int(next(self._order) * _GOLDEN % 1 * plan.gap * 1000)
+        if plan.kind == "nasty":
+            line.pieces = in_pieces(plan.seed)
+        else:
+            self._send(line, _HEAD)
+        self._step(line)
 
     def _tell(self, line: Line, first: bytes) -> None:
         known: object = {}
@@ -184,27 +188,28 @@ class Upstream:
         assert plan is not None
         if plan.kind == "nasty":
             data = line.pieces[line.step]
-            gap, last = _NASTY_GAP, line.step == len(line.pieces) - 1
+            gap, line.complete = _NASTY_GAP, line.step == len(line.pieces) - 1
         else:
             data = wire.chunk(wire.marked(line.step, time.monotonic_ns()))
-            gap, last = plan.gap, line.step == plan.count - 1
-            if last:
+            gap, line.complete = plan.gap, line.step == plan.count - 1
+            if line.complete:
                 data += wire.chunk(wire.tail()) + wire.LAST_CHUNK
         line.step += 1
-        if not last:
+        if not line.complete:
             line.due += gap * 1000
             heapq.heappush(self._due, (line.due, next(self._order), line))
-        self._send(line, data, last=last)
+        self._send(line, data)
 
-    def _send(self, line: Line, data: bytes, *, last: bool = True) -> None:
-        if line.outbound is not None:
+    def _send(self, line: Line, data: bytes) -> None:
+        if line.outbound is None:
+            line.outbound = memoryview(data)
+            self._flush(line)
+        else:
             line.outbound = memoryview(bytes(line.outbound) + data)
-            return
-        line.outbound = memoryview(data)
-        self._flush(line, last=last)
 
-    def _flush(self, line: Line, *, last: bool = True) -> None:
-        assert line.outbound is not None
+    def _flush(self, line: Line) -> None:
+        if line.outbound is None:
+            return
         try:
             sent = line.connection.send(line.outbound)
         except BlockingIOError:
@@ -212,16 +217,15 @@ class Upstream:
         except OSError:
             self._close(line)
             return
-        if sent < len(line.outbound):
-            line.outbound = line.outbound[sent:]
-            self._poll.modify(line.connection, select.EPOLLIN | select.EPOLLOUT)
-            return
-        if not last:
-            line.outbound = None
-            return
-        self._poll.modify(line.connection, select.EPOLLIN)
-        line.outbound = None
-        self.open.discard(line)
+        rest = line.outbound[sent:]
+        line.outbound = rest or None
+        if bool(rest) is not line.waiting:
+            line.waiting = bool(rest)
+            self._poll.modify(
+                line.connection, select.EPOLLIN | (select.EPOLLOUT if line.waiting else 0)
+            )
+        if not rest and line.complete:
+            self.open.discard(line)
 
     def _close(self, line: Line) -> None:
         line.closed = True
@@ -243,4 +247,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -110,8 +110,8 @@ def nasty(seed: int) -> list[str]:
 def nasty_frames(seed: int) -> Iterator[bytes]:
     """A frame per text of ``nasty``, then the tail.
 
-    Every one of the bytes of ``TROUBLE`` occurs in the checksum of every third frame's message
-    and once in that of a prelude; the text is not always the payload's first member.
+    A byte of ``TROUBLE`` occurs in the checksum of every third message, each in that of a prelude;
+    the text is not the payload's first member.
     """
     for index, text in enumerate(nasty(seed)):
         content = json.dumps(text, ensure_ascii=index % 2 == 0).encode()

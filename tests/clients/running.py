@@ -23,6 +23,7 @@ STOP_SECONDS = 10.0
 SPARES = 60
 """Groups of two accounts each, for tests that ruin accounts."""
 
+_KEPT = ("PATH", "PYTHONPATH", "LANG", "TMPDIR")
 _FIELD = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|\S+)')
 
 
@@ -67,7 +68,7 @@ class Program:
         self._log = folder / f"{name}.log"
         self.name = name
         # Nothing of the operator's own set-up may leak in, least of all a credential.
-        kept = {key: os.environ[key] for key in ("PATH", "LANG", "TMPDIR") if key in os.environ}
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         environment = kept | {"HOME": str(folder), "PYTHONUNBUFFERED": "1"} | variables
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

@@ -156,10 +156,10 @@ def _tool_use(call: ToolCall, spare_id: str) -> ToolUse | None:
 
 
 def _function_use(called: Called, call_id: str) -> ToolUse:
-    return ToolUse(call_id, called.name or "", _arguments(given(called.arguments)))
+    return ToolUse(call_id, called.name or "", arguments_json(given(called.arguments)))
 
 
-def _arguments(written: bytes) -> bytes:
+def arguments_json(written: bytes) -> bytes:
     """The JSON text of a call's arguments, which come as a string that should hold JSON."""
     if written[:1] != b'"':
         return written or b"{}"

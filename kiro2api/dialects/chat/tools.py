@@ -53,13 +53,13 @@ def _spec(tool: Tool, place: str) -> ToolSpec | None:
     if tool.function is not None:
         return _function(tool.function, f"{place}.function")
     if tool.custom is not None:
-        return _freeform(tool.custom, f"{place}.custom")
+        return freeform_spec(tool.custom, f"{place}.custom")
     kind = tool.type or "function"
     if kind not in ("function", "custom"):
         return None
     schema = given(tool.parameters) or given(tool.input_schema)
     if kind == "custom" and not schema:
-        return _freeform(Custom(tool.name, tool.description), place)
+        return freeform_spec(Custom(tool.name, tool.description), place)
     return _function(Function(tool.name, tool.description, msgspec.Raw(schema)), place)
 
 
@@ -72,7 +72,7 @@ def _function(function: Function, place: str) -> ToolSpec:
     return ToolSpec(_required(function.name, place), function.description or "", schema)
 
 
-def _freeform(custom: Custom, place: str) -> ToolSpec:
+def freeform_spec(custom: Custom, place: str) -> ToolSpec:
     """A tool that takes raw text: the upstream knows only objects, so the text gets a key."""
     lines = [custom.description] if custom.description else []
     lines.append("Put the whole input of this tool, as plain text, into `input`.")

@@ -6,20 +6,15 @@ of the input are decoded one by one, because a strange one must not spoil the re
 what any of it means.
 """
 
-from typing import Final, TypeAlias
+from collections.abc import Container
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
-from kiro2api.dialects.chat.shapes import (
-    NOTHING,
-    Format,
-    Grammar,
-    decoded,
-    given,
-    mend_surrogates,
-    misshapen,
-)
+from kiro2api.dialects.chat.shapes import NOTHING, Format, decoded, misshapen
 from kiro2api.errors import RequestRejected
+
+T = TypeVar("T")
 
 # As in the chat dialect: no value from JSON can be part of a reference cycle.
 
@@ -74,7 +69,7 @@ class Tool(msgspec.Struct, gc=False):
     description: str | None = None
     parameters: msgspec.Raw = NOTHING
     format: Format | None = None
-    tools: "list[Tool] | None" = None
+    tools: msgspec.Raw = NOTHING
 
 
 class Choice(msgspec.Struct, gc=False):
@@ -152,59 +147,49 @@ class _Kind(msgspec.Struct, gc=False):
 
 BODY: Final = msgspec.json.Decoder(Body)
 REFERENCES: Final = msgspec.json.Decoder(References)
-ITEM: Final = msgspec.json.Decoder(Item)
+ITEM: Final = msgspec.json.Decoder(Item | str)
 CONTENT: Final = msgspec.json.Decoder(Content)
-TOOLS: Final = msgspec.json.Decoder(list[Tool] | None)
+TOOLS: Final = msgspec.json.Decoder(list[msgspec.Raw] | None)
+TOOL: Final = msgspec.json.Decoder(Tool)
 CHOICE: Final = msgspec.json.Decoder(Choice | str | None)
 TEXT: Final = msgspec.json.Decoder(TextOptions | None)
 _KIND: Final = msgspec.json.Decoder(_Kind)
-_STRING: Final = msgspec.json.Decoder(str)
-
-__all__ = [
-    "BODY",
-    "CHOICE",
-    "CONTENT",
-    "ITEM",
-    "NOTHING",
-    "REFERENCES",
-    "TEXT",
-    "TOOLS",
-    "Body",
-    "Choice",
-    "Content",
-    "Format",
-    "Grammar",
-    "Item",
-    "Part",
-    "References",
-    "TextFormat",
-    "TextOptions",
-    "Tool",
-    "compact",
-    "decode",
-    "given",
-    "kind_of",
-    "string",
-    "within",
-]
-
 
 def decode(body: bytes) -> Body:
     """Decode a request body; raises RequestRejected naming the field at fault."""
     return decoded(BODY, body)
 
 
-def within[T](decoder: msgspec.json.Decoder[T], raw: msgspec.Raw | bytes, place: str) -> T:
+def within(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw | bytes, place: str) -> T:
     """Decode a part of the body; raises RequestRejected with the path below ``place``."""
-    octets = bytes(raw) or b"null"
     try:
-        try:
-            return decoder.decode(octets)
-        except msgspec.ValidationError:
-            raise
-        except msgspec.DecodeError:
-            return decoder.decode(mend_surrogates(octets))
+        # Sound JSON: skipping over it has checked its grammar, and it was mended where need be.
+        return decoder.decode(bytes(raw) or b"null")
     except msgspec.ValidationError as error:
         raise misshapen(error, place) from None
     except RecursionError:
         raise RequestRejected(f"{place}: is nested too deeply", param=place) from None
+
+
+def known(
+    decoder: msgspec.json.Decoder[T],
+    raw: msgspec.Raw | bytes,
+    place: str,
+    kinds: Container[str | None],
+) -> T | None:
+    """As within, but None for a misshapen value whose ``type`` is none of ``kinds``."""
+    try:
+        return within(decoder, raw, place)
+    except RequestRejected:
+        try:
+            kind = _KIND.decode(raw).type
+        except (msgspec.ValidationError, RecursionError):
+            raise RequestRejected(f"{place}: is not understood", param=place) from None
+        if kind in kinds:
+            raise
+        return None
+
+
+def compact(raw: msgspec.Raw | bytes) -> bytes:
+    """JSON without line breaks between its tokens."""
+    return msgspec.json.format(bytes(raw), indent=-1)
