@@ -4,7 +4,7 @@
 Shows names and states, never a credential. Must not know dialects.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from kiro2api import __version__
 from kiro2api.accounts.status import AccountStatus
 from kiro2api.web.gate import Gate
+from kiro2api.web.overview import Overview
 from kiro2api.web.reply import install_error_pages, send_json, send_value
 from kiro2api.web.site import ApiRequest
 
@@ -57,6 +58,19 @@ class OperatorApi:
         self._started = started
         self._store_alive = store_alive
         self._requests_active = requests_active
+        self._ask_all: Callable[[], Awaitable[Overview]] | None = None
+
+    def ask_all(self, ask: Callable[[], Awaitable[Overview]]) -> None:
+        """From now on, show what ``ask`` gives: the view of all processes."""
+        self._ask_all = ask
+
+    def own_overview(self) -> Overview:
+        """What this process knows."""
+        statuses = self._accounts.snapshot(self._clock.seconds())
+        return Overview(statuses, self._requests_active(), self._started)
+
+    async def _overview(self) -> Overview:
+        return self.own_overview() if self._ask_all is None else await self._ask_all()
 
     @app.route("/", methods=["GET", "HEAD"])
     def root(self, request: ApiRequest) -> bytes:
@@ -69,9 +83,10 @@ class OperatorApi:
         return send_json(request, b"{}")
 
     @app.route("/health", methods=["GET", "HEAD"])
-    def health(self, request: ApiRequest) -> bytes:
+    async def health(self, request: ApiRequest) -> bytes:
         """503 when the store is gone or nobody can serve; no names, since it needs no key."""
-        statuses = self._accounts.snapshot(self._clock.seconds())
+        overview = await self._overview()
+        statuses = overview.statuses
         ready = sum(map(_ready, statuses))
         alive = self._store_alive()
         healthy = alive and (ready > 0 or not statuses)
@@ -80,25 +95,23 @@ class OperatorApi:
             {
                 "status": "healthy" if healthy else "degraded",
                 "version": __version__,
-                "uptime": int(self._clock.seconds() - self._started),
+                "uptime": int(self._clock.seconds() - overview.started),
                 "timestamp": moment(self._clock.seconds()),
                 "database": "connected" if alive else "disconnected",
                 "accounts": {"total": len(statuses), "ready": ready},
-                "active_requests": self._requests_active(),
+                "active_requests": overview.active_requests,
+                **_of_several(overview),
             },
             200 if alive else 503,
         )
 
     @app.route("/api/tokens", methods=["GET"])
-    def tokens(self, request: ApiRequest) -> bytes:
+    async def tokens(self, request: ApiRequest) -> bytes:
         """The accounts: state and reason, until when, counts; ``?group=`` shows one group."""
         self._gate.identify_admin(request)
         wanted = request.args.get(b"group", [b""])[0].decode("utf-8", "replace")
-        shown = [
-            s
-            for s in self._accounts.snapshot(self._clock.seconds())
-            if not wanted or s.group == wanted
-        ]
+        overview = await self._overview()
+        shown = [s for s in overview.statuses if not wanted or s.group == wanted]
         in_flight = [status.in_flight for status in shown]
         return send_value(
             request,
@@ -113,8 +126,16 @@ class OperatorApi:
                     "global_in_flight": sum(in_flight),
                     "tokens_with_in_flight": sum(1 for count in in_flight if count),
                 },
+                **_of_several(overview),
             },
         )
+
+
+def _of_several(overview: Overview) -> dict[str, object]:
+    """Only said where there are several processes."""
+    if overview.workers == 1 and not overview.partial:
+        return {}
+    return {"workers": overview.workers, "partial": overview.partial}
 
 
 def _ready(status: AccountStatus) -> bool:

@@ -19,12 +19,6 @@ from kiro2api.errors import KiroError, StreamStalled
 from kiro2api.upstream.interfaces import AnswerStream, IEventSink
 from kiro2api.web.sending import BodyWriter
 
-STREAM_HEADERS = (
-    (b"Content-Type", [b"text/event-stream; charset=utf-8"]),
-    (b"Cache-Control", [b"no-cache"]),
-    (b"X-Accel-Buffering", [b"no"]),
-)
-
 
 @implementer(IPushProducer, IEventSink)
 class StreamRelay:
@@ -166,11 +160,9 @@ class StreamRelay:
         self._committed()
         self.first_write_at = self._clock.seconds()
         request = self._request
-        for name, values in STREAM_HEADERS:
-            request.responseHeaders.setRawHeaders(name, values)
         # The producer is registered first: a client may be slow from the first byte on.
         request.registerProducer(self, True)
-        request.write(data)
+        request.begin_stream(data)
         self._body = BodyWriter(request)
         return self._body
 

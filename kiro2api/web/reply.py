@@ -24,6 +24,10 @@ from kiro2api.web.site import ApiRequest
 
 JSON_TYPE = [b"application/json"]
 
+RETRY_SECONDS = 5.0
+"""When to try again, where nobody knows better."""
+_TRY_AGAIN = frozenset({Kind.RATE_LIMITED, Kind.QUOTA_EXHAUSTED})
+
 _encode = msgspec.json.Encoder().encode
 _log = Logger()
 
@@ -60,8 +64,12 @@ def rendered(request: ApiRequest, error: KiroError) -> tuple[int, list[tuple[byt
         (b"Content-Type", JSON_TYPE[0]),
         (dialect.id_header.encode("ascii"), request_id.encode("ascii")),
     ]
-    if error.retry_after is not None:
-        headers.append((b"Retry-After", b"%d" % max(1, -int(-error.retry_after // 1))))
+    retry_after = error.retry_after
+    if retry_after is None and error.kind in _TRY_AGAIN:
+        # Some clients never try again when they are not told when.
+        retry_after = RETRY_SECONDS
+    if retry_after is not None:
+        headers.append((b"Retry-After", b"%d" % max(1, -int(-retry_after // 1))))
     if error.kind is Kind.METHOD_NOT_ALLOWED and error.code:
         headers.append((b"Allow", error.code.encode("ascii")))
     return dialect.status(error), headers, dialect.error_body(error, request_id)

@@ -25,6 +25,16 @@ from kiro2api.web.paths import Location, locate
 LINGER_SECONDS = 5.0
 """How long a refused upload may go on before its connection is cut."""
 
+STREAM_HEADERS = (
+    (b"Content-Type", b"text/event-stream; charset=utf-8"),
+    (b"Cache-Control", b"no-cache"),
+    (b"X-Accel-Buffering", b"no"),
+)
+_STREAM_HEAD = (
+    b"".join(b"%b: %b\r\n" % pair for pair in STREAM_HEADERS)
+    + b"Transfer-Encoding: chunked\r\n\r\n"
+)
+
 Refusal = Callable[["ApiRequest", KiroError], tuple[int, list[tuple[bytes, bytes]], bytes]]
 """Renders an error for one request: status, headers, JSON body."""
 
@@ -204,6 +214,26 @@ class ApiRequest(Request):
         self.location = locate(text)
         self.group = self.location.group
         self.path = self.location.path.encode("utf-8")
+
+    def begin_stream(self, data: bytes) -> None:
+        """The head of a streamed answer and the first bytes of its body.
+
+        The usual way would encode the same names and values for each answer anew.
+        """
+        if self.clientproto != b"HTTP/1.1" or self.startedWriting:
+            for name, value in STREAM_HEADERS:
+                self.responseHeaders.setRawHeaders(name, [value])
+            self.write(data)
+            return
+        self.startedWriting = 1
+        self.chunked = 1
+        lines = [b"HTTP/1.1 200 OK\r\n"]
+        for name, values in self.responseHeaders.getAllRawHeaders():
+            lines += [b"%b: %b\r\n" % (name, value) for value in values]
+        lines.append(_STREAM_HEAD)
+        if data:
+            lines.append(b"%x\r\n%b\r\n" % (len(data), data))
+        self.channel.writeSequence(lines)
 
     def isSecure(self) -> bool:
         """Only URLs that nobody builds would depend on it."""

@@ -18,10 +18,12 @@ from kiro2api.kiro.models import Catalogue
 from kiro2api.metering import Meter
 from kiro2api.redaction import Secret
 from kiro2api.web.gate import Gate
+from kiro2api.web.held import ResponsesInMemory
 from kiro2api.web.listing import ModelShelf
 from kiro2api.web.model_api import ModelApi
 from kiro2api.web.operator_api import OperatorApi
 from kiro2api.web.reply import rendered
+from kiro2api.web.responses_api import ResponsesApi
 from kiro2api.web.root import Root
 from kiro2api.web.serving import Serving, Timeouts
 from kiro2api.web.site import ApiSite, DrainingChannel
@@ -112,6 +114,8 @@ class WebCase(SynchronousTestCase):
         )
         shelf = ModelShelf(catalogue, self.members, self.offers, "default")
         models = ModelApi(self.gate, self.serving, shelf)
+        self.held = ResponsesInMemory(self.clock.seconds)
+        responses = ResponsesApi(self.gate, self.serving, self.held)
         operator = OperatorApi(
             self.gate,
             self,
@@ -121,7 +125,7 @@ class WebCase(SynchronousTestCase):
             requests_active=lambda: len(self.serving.active),
         )
         self.site = ApiSite(
-            Root(models.app.resource(), operator.app.resource()),
+            Root(models.app.resource(), responses.app.resource(), operator.app.resource()),
             clock=self.clock,
             max_body_bytes=100_000,
             refusal=rendered,

@@ -38,7 +38,7 @@ class FakeRequest:
         self.responseHeaders = Headers()
         self.producers: list[str] = []
 
-    def write(self, data: bytes) -> None:
+    def begin_stream(self, data: bytes) -> None:
         """Record."""
         self.written.append(data)
 

@@ -133,6 +133,40 @@ class RequestTests(SiteCase):
         self.assertNotIn(b"Server:", wire.value())
 
 
+class StreamTests(SiteCase):
+    """The head of a streamed answer."""
+
+    def test_head_and_first_bytes(self) -> None:
+        """Together, chunked, with whatever headers were set before."""
+        _, wire = self.send(post(b""))
+        (request,) = self.resource.requests
+        request.setHeader(b"request-id", b"r")
+        request.begin_stream(b"hello")
+        head, _, body = wire.value().partition(b"\r\n\r\n")
+        self.assertEqual(head.split(b"\r\n")[0], b"HTTP/1.1 200 OK")
+        for line in (b"Request-Id: r", b"Cache-Control: no-cache", b"Transfer-Encoding: chunked"):
+            self.assertIn(line, head.split(b"\r\n"))
+        self.assertEqual(body, b"5\r\nhello\r\n")
+        request.finish()
+        self.assertTrue(wire.value().endswith(b"0\r\n\r\n"))
+
+    def test_nothing_yet(self) -> None:
+        """A head alone."""
+        _, wire = self.send(post(b""))
+        self.resource.requests[0].begin_stream(b"")
+        self.assertTrue(wire.value().endswith(b"\r\n\r\n"))
+
+    def test_http_1_0(self) -> None:
+        """No chunks; the end is the end of the connection."""
+        _, wire = self.send(b"POST /v1/messages HTTP/1.0\r\nContent-Length: 0\r\n\r\n")
+        (request,) = self.resource.requests
+        request.begin_stream(b"hello")
+        request.finish()
+        self.assertTrue(wire.value().endswith(b"\r\n\r\nhello"))
+        self.assertIn(b"Content-Type: text/event-stream; charset=utf-8\r\n", wire.value())
+        self.assertTrue(wire.disconnecting)
+
+
 class BodyLimitTests(SiteCase):
     """Too much is refused before it has arrived."""
 
