@@ -34,6 +34,7 @@ setup(
         "service-identity>=26.1,<27",
         "zope.interface>=8,<10",
         "msgspec>=0.22,<0.23",
+        "jsonschema>=4.23,<5",
         "sqlalchemy>=2.1,<2.2",
         "alembic>=1.20,<2",
     ],
@@ -50,7 +51,7 @@ setup(
             "wheel>=0.45",
             "trustme>=1.2,<2",
         ],
-        "lint": ["ruff>=0.17,<0.18", "mypy==2.4.1", "mypy-zope==1.0.17"],
+        "lint": ["ruff>=0.17,<0.18", "mypy==2.4.1", "mypy-zope==1.0.17", "types-jsonschema>=4.23,<5"],
     },
     classifiers=[
         "Framework :: Twisted",

@@ -60,8 +60,8 @@ class Demo(Service):
             social_auth_url=base,
             oidc_url=base,
         )
-        self._gateway = Gateway(settings, self._reactor, parse_accounts(accounts))
         try:
+            self._gateway = Gateway(settings, self._reactor, parse_accounts(accounts))
             rehearse(self._gateway, self._reactor, say)
         except Exception:
             shutil.rmtree(self._folder, ignore_errors=True)

@@ -6,6 +6,7 @@ promised an answer. Must not know HTTP towards clients, dialects or SQL.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -23,12 +24,28 @@ from kiro2api.errors import (
     Scope,
     StreamStalled,
     UpstreamFault,
+    UpstreamRefused,
+)
+from kiro2api.exchange_filtered import FilteredStream, Opened
+from kiro2api.exchange_memory import Remembered
+from kiro2api.exchange_way import (
+    Question,
+    Way,
+    blames_fields,
+    blames_signature,
+    find_way,
+    without_fields,
 )
 from kiro2api.kiro.interpret import Interpreter
-from kiro2api.kiro.models import Catalogue, Model, choose_upstream_id
+from kiro2api.kiro.limits import Limits, limits_for
+from kiro2api.kiro.models import Catalogue, Model
 from kiro2api.kiro.request import Prepared, conversation_key, prepare
 from kiro2api.kiro.tools import SchemaCache
+from kiro2api.kiro.unmet import Unmet
 from kiro2api.upstream.interfaces import AnswerStream, IKiroClient, OfferedModel
+
+LESSON_SECONDS = 3600.0
+"""How long a refusal of additional fields, or of reasoning sent back, is kept in mind."""
 
 
 class Offers(Protocol):
@@ -59,17 +76,34 @@ class Asking(msgspec.Struct):
     upstream_request_id: str = ""
 
 
+class Counts(msgspec.Struct):
+    """What happened to answers since the start: calls of tools that were cut and never completed;
+    answers asked for again since they had no demanded call or were not the demanded JSON; retries
+    without reasoning sent back, and without additional fields."""
+
+    cut_calls: int = 0
+    repairs: int = 0
+    signatures_refused: int = 0
+    fields_refused: int = 0
+
+
 class OpenExchange:
     """An answer whose first event is held, with the account that gives it."""
 
-    def __init__(self, stream: AnswerStream, lease: Lease) -> None:
+    def __init__(
+        self, stream: AnswerStream, lease: Lease, settled: Callable[[End], None] = lambda end: None
+    ) -> None:
         self.stream = stream
         self._lease = lease
+        self._settled: Callable[[End], None] | None = settled
 
     def settle(self, end: End, fault: UpstreamFault | None = None) -> None:
         """Close what is still open and give the account back. More calls change nothing."""
         self.stream.abandon()
         self._lease.settle(Outcome(end, fault))
+        settled, self._settled = self._settled, None
+        if settled is not None:
+            settled(end)
 
 
 class Exchanges:
@@ -78,6 +112,7 @@ class Exchanges:
     :param attempts: accounts tried per question, at most.
     :param first_event_seconds: how long an opened answer may take to its first event.
     :param new_id: gives a fresh UUID text.
+    :param replay_thinking: send signed reasoning of earlier answers back.
     """
 
     def __init__(
@@ -92,7 +127,7 @@ class Exchanges:
         first_event_seconds: float,
         tool_description_limit: int,
         new_id: Callable[[], str],
-        replay_thinking: bool = False,
+        replay_thinking: bool = True,
     ) -> None:
         self._pool = pool
         self._client = client
@@ -105,6 +140,9 @@ class Exchanges:
         self._new_id = new_id
         self._replay_thinking = replay_thinking
         self._schemas = SchemaCache()
+        self._fieldless = Remembered(seconds=LESSON_SECONDS)
+        self._unsigned = Remembered(seconds=LESSON_SECONDS)
+        self.counts = Counts()
 
     async def open(self, asking: Asking) -> OpenExchange:
         """An answer whose first event is held.
@@ -113,14 +151,10 @@ class Exchanges:
         or NoAccountAvailable. Cancelling leaves nothing behind.
         """
         model = self._catalogue.resolve(asking.model)
-        prepared = prepare(
-            asking.conversation,
-            conversation_id=conversation_key(asking.conversation),
-            continuation_id=self._new_id(),
-            tool_description_limit=self._tool_description_limit,
-            schemas=self._schemas,
-            replay_thinking=self._replay_thinking,
-        )
+        key = conversation_key(asking.conversation)
+        question = Question(asking.conversation, partial(self._written, key))
+        # Prepared for the most likely way: what cannot be sent costs no account anything.
+        question.prepared(self._way(asking, model, key))
         tried: set[str] = set()
         last: UpstreamFault | None = None
         while len(tried) < self._attempts and not (last is not None and asking.committed):
@@ -134,7 +168,7 @@ class Exchanges:
             if asking.lent_at is None:
                 asking.lent_at = self._clock.seconds()
             try:
-                return await self._with(lease, asking, model, prepared)
+                return await self._with(_Turn(asking, model, question, key, lease))
             except UpstreamFault as fault:
                 if fault.scope is Scope.REQUEST:
                     raise self._explained(fault, asking) from None
@@ -142,51 +176,129 @@ class Exchanges:
         assert last is not None
         raise last
 
-    async def _with(
-        self, lease: Lease, asking: Asking, model: Model, prepared: Prepared
-    ) -> OpenExchange:
+    def _written(
+        self, key: str, conversation: Conversation, replay: bool, preface: str
+    ) -> Prepared:
+        return prepare(
+            conversation,
+            conversation_id=key,
+            continuation_id=self._new_id(),
+            tool_description_limit=self._tool_description_limit,
+            schemas=self._schemas,
+            replay_thinking=replay,
+            preface=preface,
+        )
+
+    async def _with(self, turn: "_Turn") -> OpenExchange:
         """Attempt with one account: twice if a refreshed token may mend it. Settles failures."""
+        lease = turn.lease
         outcome = Outcome(End.ABANDONED)
         try:
             try:
-                stream = await self._attempt(lease, asking, model, prepared)
+                stream = await self._attempt(turn)
             except CredentialsRejected:
-                if asking.committed:
+                if turn.asking.committed:
                     raise
                 await lease.renew()
-                stream = await self._attempt(lease, asking, model, prepared)
+                stream = await self._attempt(turn)
         except UpstreamFault as fault:
             if fault.scope is not Scope.REQUEST:
                 outcome = Outcome(End.FAILED, fault)
             raise
         else:
-            exchange = OpenExchange(stream, lease)
+            exchange = OpenExchange(stream, lease, partial(self._settled, turn))
             outcome = Outcome(End.SERVED)
             return exchange
         finally:
             if outcome.end is not End.SERVED:
                 lease.settle(outcome)
 
-    async def _attempt(
-        self, lease: Lease, asking: Asking, model: Model, prepared: Prepared
-    ) -> AnswerStream:
-        account = lease.account
-        asking.attempts += 1
-        asking.account = account.name
-        offered = self._offers.known(account, lease.credentials)
-        upstream_id, window = _pick(model, offered)
-        asking.upstream_model = upstream_id
-        credentials = lease.credentials
-        arn = "" if account.method == "api_key" else credentials.profile_arn
+    async def _attempt(self, turn: "_Turn") -> AnswerStream:
+        """One account's answer, asked for in another way where the upstream refuses the first."""
+        asking = turn.asking
+        asking.account = turn.lease.account.name
+        way = self._way(asking, turn.model, turn.key, turn.lease)
+        while True:
+            asking.upstream_model = way.model
+            try:
+                stream, limits = await self._open(turn, turn.question, way)
+                break
+            except UpstreamRefused as fault:
+                other = self._other_way(fault, turn, way)
+                if other is None or asking.committed:
+                    raise _measured(fault, asking, way) from None
+                way = other
+        if limits is None:
+            return stream
+
+        def again(unmet: Unmet) -> Deferred[Opened]:
+            self.counts.repairs += 1
+            repaired = turn.question.repaired(unmet)
+            return Deferred.fromCoroutine(self._open_again(turn, repaired, way))
+
+        return FilteredStream(stream, limits, again, self._clock)
+
+    def _way(self, asking: Asking, model: Model, key: str, lease: Lease | None = None) -> Way:
+        now = self._clock.seconds()
+        offered, name = None, ""
+        if lease is not None:
+            name = lease.account.fingerprint
+            offered = self._offers.known(lease.account, lease.credentials)
+        return find_way(
+            model,
+            offered,
+            asking.conversation,
+            replay=self._replay_thinking and not self._unsigned.holds(f"{key} {name}", now),
+            takes_fields=lambda id: not self._fieldless.holds(id, now),
+        )
+
+    def _other_way(self, fault: UpstreamRefused, turn: "_Turn", way: Way) -> Way | None:
+        """Without what the upstream has just refused, if it is that; remembered for a while."""
+        now = self._clock.seconds()
+        if way.fields and blames_fields(fault):
+            self.counts.fields_refused += 1
+            self._fieldless.add(way.model, now)
+            return without_fields(way, turn.asking.conversation)
+        if way.replay and blames_signature(fault):
+            # Signatures are good only with the account that got them.
+            self.counts.signatures_refused += 1
+            self._unsigned.add(f"{turn.key} {turn.lease.account.fingerprint}", now)
+            return msgspec.structs.replace(way, replay=False)
+        return None
+
+    async def _open(
+        self, turn: "_Turn", question: Question, way: Way
+    ) -> tuple[AnswerStream, Limits | None]:
+        """An answer whose first event is held, and what is to be enforced on it."""
+        asking, account, credentials = turn.asking, turn.lease.account, turn.lease.credentials
+        prepared = question.prepared(way)
         interpreter = Interpreter(
-            window=window, input_estimate=asking.input_tokens, names=prepared.names
+            window=way.window, input_estimate=asking.input_tokens, names=prepared.names
         )
-        stream: AnswerStream = await self._client.generate(
-            account, credentials, prepared.body(upstream_id, arn), interpreter
+        limits = limits_for(
+            asking.conversation,
+            max_output=way.max_output,
+            tagged=bool(way.preface),
+            size=interpreter.tally,
+            usage=interpreter.usage,
         )
+        arn = "" if account.method == "api_key" else credentials.profile_arn
+        body = prepared.body(way.model, arn, way.fields)
+        asking.attempts += 1
+        stream: AnswerStream = await self._client.generate(account, credentials, body, interpreter)
         asking.upstream_request_id = stream.request_id
         await self._first_event(stream)
-        return stream
+        turn.answers.append(interpreter)
+        return stream, limits
+
+    async def _open_again(self, turn: "_Turn", question: Question, way: Way) -> Opened:
+        stream, limits = await self._open(turn, question, way)
+        assert limits is not None, "only a limit leads to another round"
+        return stream, limits
+
+    def _settled(self, turn: "_Turn", end: End) -> None:
+        if end is not End.ABANDONED:
+            self.counts.cut_calls += sum(answer.cut_call for answer in turn.answers)
 
     def _first_event(self, stream: AnswerStream) -> Deferred[None]:
         """Wait for the first event, but not for ever."""
@@ -225,15 +337,29 @@ class Exchanges:
         )
 
 
-def _pick(model: Model, offered: tuple[OfferedModel, ...] | None) -> tuple[str, int]:
-    """The upstream's id for ``model`` and its context window in tokens."""
-    if offered is None:
-        return choose_upstream_id(model, None), model.window
-    by_id = {entry.id: entry for entry in offered}
-    chosen = choose_upstream_id(model, by_id.keys())
-    entry = by_id.get(chosen)
-    window = entry.max_input_tokens if entry is not None and entry.max_input_tokens else 0
-    return chosen, window or model.window
+class _Turn(msgspec.Struct):
+    """One account's turn at a question; ``answers`` are those that it has begun."""
+
+    asking: Asking
+    model: Model
+    question: Question
+    key: str
+    lease: Lease
+    answers: list[Interpreter] = []
+
+
+def _measured(fault: UpstreamRefused, asking: Asking, way: Way) -> UpstreamRefused:
+    """An overflow with its numbers, which clients look for before they shorten anything."""
+    if fault.kind is not Kind.CONTEXT_OVERFLOW:
+        return fault
+    if way.sure:
+        # Our estimate may be lower than the truth, which is above the maximum.
+        tokens = max(asking.input_tokens, way.window + 1)
+        fault.details = {"tokens": tokens, "maximum": way.window}
+        fault.message = f"prompt is too long: {tokens} tokens > {way.window} maximum"
+    else:
+        fault.message = "prompt is too long for the context window of the model"
+    return fault
 
 
 def _with_return(fault: UpstreamFault, nobody: NoAccountAvailable) -> UpstreamFault:

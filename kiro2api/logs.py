@@ -78,6 +78,10 @@ class LineObserver:
         self._short: dict[str, str] = {}
 
     def __call__(self, event: LogEvent) -> None:
+        if "worker_line" in event:
+            # Another process of ours has chosen and written it; it is complete.
+            self._write(marked(str(event["worker_line"]), int(event.get("worker", 0))) + "\n")
+            return
         rank = _RANK.get(event.get("log_level", LogLevel.info), 2)
         if rank == 1 and event.get("txaio_trace"):
             rank = 0
@@ -86,7 +90,9 @@ class LineObserver:
         namespace = str(event.get("log_namespace") or "-")
         if rank == 2 and self._least == 2 and _is_noise(namespace, event):
             return
-        text = (self._object if self._json else self._line)(rank, namespace, event)
+        self._write((self._object if self._json else self._line)(rank, namespace, event))
+
+    def _write(self, text: str) -> None:
         try:
             try:
                 self._stream.write(text)

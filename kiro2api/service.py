@@ -8,13 +8,13 @@ not know how the parts are made (``wiring``) or what an operator typed (``tap``)
 import dataclasses
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 
 from kiro2api import __version__
@@ -39,6 +39,32 @@ def configured_accounts(settings: Settings) -> Configured:
         raise StartFailed(str(error)) from None
 
 
+def opened(reactor: Any, listen: str, factory: IProtocolFactory) -> IListeningPort:
+    """The port of an endpoint string; raises StartFailed in one line."""
+    try:
+        listening = serverFromString(reactor, listen).listen(factory)
+    except (ValueError, TypeError, LookupError, OSError) as error:
+        raise StartFailed(f"KIRO_LISTEN: {listen!r} cannot be used: {error}") from None
+    ports: list[IListeningPort] = []
+    failures: list[BaseException] = []
+    listening.addCallbacks(ports.append, lambda failure: failures.append(failure.value))
+    if failures:
+        failed = failures[0]
+        cause = failed.socketError if isinstance(failed, CannotListenError) else failed
+        why = getattr(cause, "strerror", None) or str(cause)
+        raise StartFailed(f"cannot listen on {listen}: {why}")
+    return ports[0]
+
+
+class Startable(Protocol):
+    """What can be rehearsed."""
+
+    settings: Settings
+
+    def take_port(self) -> None:
+        """Take the port; raises StartFailed."""
+
+
 class Gateway(Service):
     """The running service.
 
@@ -53,6 +79,8 @@ class Gateway(Service):
         self.configured = configured
         self._reactor = reactor
         self._port: IListeningPort | None = None
+        self.listening_reactor = reactor
+        """What the endpoint is given; another where several processes share the port."""
         self._starting = StartingReactor(reactor)
         self.database = Database(settings.db_path, self._starting)
         self.parts = Wiring(settings, reactor, configured, self.database)
@@ -65,18 +93,7 @@ class Gateway(Service):
         Apart from the rest of the start, because twistd leaves the terminal in between: a port
         that cannot be had is told while there is still somebody to read it.
         """
-        listen = self.settings.listen
-        try:
-            listening = serverFromString(self._reactor, listen).listen(self.parts.site)
-        except (ValueError, TypeError, LookupError, OSError) as error:
-            raise StartFailed(f"KIRO_LISTEN: {listen!r} cannot be used: {error}") from None
-        failures: list[BaseException] = []
-        listening.addCallbacks(self._listening, lambda failure: failures.append(failure.value))
-        if failures:
-            failed = failures[0]
-            cause = failed.socketError if isinstance(failed, CannotListenError) else failed
-            why = getattr(cause, "strerror", None) or str(cause)
-            raise StartFailed(f"cannot listen on {listen}: {why}")
+        self._port = opened(self.listening_reactor, self.settings.listen, self.parts.site)
 
     def privilegedStartService(self) -> None:
         """Open the store and load what it keeps; take the port, if that has not been done.
@@ -138,9 +155,6 @@ class Gateway(Service):
         for key in keys:
             self.parts.gate.add(key.digest, Caller(key.name, role))
 
-    def _listening(self, port: IListeningPort) -> None:
-        self._port = port
-
     # ── stop ─────────────────────────────────────────────────────────────────
 
     def stopService(self) -> Deferred[None]:
@@ -199,7 +213,7 @@ def make_service(
     return gateway
 
 
-def rehearse(gateway: Gateway, reactor: Any, say: Callable[[str], None]) -> None:
+def rehearse(gateway: Startable, reactor: Any, say: Callable[[str], None]) -> None:
     """Open the store and close it again, take the port, and make the first client key.
 
     The store's own thread would not survive twistd's fork, so that it is opened anew later. The

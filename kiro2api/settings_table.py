@@ -182,8 +182,8 @@ class Settings:
         Setting(
             "KIRO_REPLAY_THINKING",
             yes_or_no(),
-            "false",
-            "Send the reasoning of earlier answers upstream again.",
+            "true",
+            "Send signed reasoning of earlier answers upstream again.",
         ),
     ]
     attempts: Annotated[
@@ -214,6 +214,16 @@ class Settings:
             "600",
             "How long before its end an access token is renewed.",
             "seconds",
+        ),
+    ]
+    workers: Annotated[
+        int,
+        Setting(
+            "KIRO_WORKERS",
+            whole(1, 64),
+            "1",
+            "How many processes serve together; about one per core.",
+            "processes",
         ),
     ]
     max_concurrent: Annotated[

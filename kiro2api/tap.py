@@ -13,11 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-from twisted.application.service import IService
+from twisted.application.service import IService, Service
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from kiro2api import __version__
+from kiro2api.control import place_of
 from kiro2api.settings import (
     ConfigError,
     Settings,
@@ -83,18 +84,30 @@ def makeService(options: Options) -> IService:
 
     from kiro2api.logs import install
     from kiro2api.service import make_service
+    from kiro2api.supervisor import Configuration, environment_for_workers, make_supervisor
+    from kiro2api.worker import make_worker
 
     reactor: Any = chosen
     sys.excepthook = one_line
     try:
         settings = read_settings(options, os.environ)
-        service = make_service(
-            settings,
-            reactor,
-            demo=bool(options["demo"]),
-            foreground=options.parent is None or bool(options.parent.get("nodaemon", True)),
-            say=_say,
-        )
+        service: Service
+        if place := place_of(os.environ):
+            service = make_worker(settings, reactor, place)
+        elif settings.workers > 1 and not options["demo"]:
+            configuration = Configuration(
+                environment_for_workers(options, os.environ),
+                lambda: read_settings(options, os.environ),
+            )
+            service = make_supervisor(settings, reactor, configuration, _say)
+        else:
+            service = make_service(
+                settings,
+                reactor,
+                demo=bool(options["demo"]),
+                foreground=options.parent is None or bool(options.parent.get("nodaemon", True)),
+                say=_say,
+            )
     except (ConfigError, StartFailed) as error:
         give_up(str(error))
     reactor.callWhenRunning(spare_collector)

@@ -26,6 +26,7 @@ from kiro2api.settings import Settings
 from kiro2api.store.accounts import AccountRows
 from kiro2api.store.database import Database
 from kiro2api.store.keys import digest_of
+from kiro2api.store.leases import LeaseRows
 from kiro2api.upstream.agent import AgentKind, UpstreamAgent, make_agent, make_http
 from kiro2api.upstream.client import KiroClient
 from kiro2api.upstream.client import Timeouts as UpstreamTimeouts
@@ -81,7 +82,8 @@ class Wiring:
         self.agents = (data_agent, control_agent)
         http = make_http(control_agent)
         self.pool = self._pool(http)
-        self.keeper = KeeperService(self.pool, reactor, ahead=settings.refresh_ahead_seconds)
+        ahead = settings.refresh_ahead_seconds
+        self.keeper = KeeperService(self.pool, reactor, ahead=ahead, spread=ahead / 2)
         client = KiroClient(
             data_agent,
             http,
@@ -127,17 +129,21 @@ class Wiring:
             url=lambda region: f"{hosts.oidc_of(region)}/token",
             user_agent=USER_AGENT,
         )
-        renewal = RefreshOnce({"social": social, "idc": idc}, rows, keyring, reactor)
+        # Even a process that serves alone may meet another: its predecessor, still draining.
+        leases = LeaseRows(self._database, self.ids.hex())
+        renewal = RefreshOnce({"social": social, "idc": idc}, rows, keyring, reactor, leases)
         return AccountPool(ledger, keyring, rows, renewal, reactor, jitter=random.random)
 
     def _build_web(self, client: KiroClient) -> None:
         # Klein imports the global reactor, so it may only be imported once one was chosen.
         from kiro2api.exchange import Exchanges
         from kiro2api.web.gate import Gate
+        from kiro2api.web.held import ResponsesInMemory
         from kiro2api.web.listing import ModelShelf
         from kiro2api.web.model_api import ModelApi
         from kiro2api.web.operator_api import OperatorApi
         from kiro2api.web.reply import rendered
+        from kiro2api.web.responses_api import ResponsesApi
         from kiro2api.web.root import Root
         from kiro2api.web.serving import Serving, Timeouts
         from kiro2api.web.site import ApiSite
@@ -173,7 +179,8 @@ class Wiring:
         )
         shelf = ModelShelf(catalogue, self.members, self.offers, DEFAULT_GROUP)
         models = ModelApi(self.gate, serving, shelf)
-        operator = OperatorApi(
+        responses = ResponsesApi(self.gate, serving, ResponsesInMemory(reactor.seconds))
+        self.operator = OperatorApi(
             self.gate,
             self.pool,
             reactor,
@@ -181,7 +188,9 @@ class Wiring:
             store_alive=lambda: self._database.alive,
             requests_active=lambda: len(serving.active),
         )
-        root: Resource = Root(models.app.resource(), operator.app.resource())
+        root: Resource = Root(
+            models.app.resource(), responses.app.resource(), self.operator.app.resource()
+        )
         self.site = ApiSite(
             root,
             clock=reactor,

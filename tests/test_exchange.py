@@ -1,13 +1,26 @@
 """Attempts and failover before the first event."""
 
+from typing import Any
+
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, fail
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from kiro2api.accounts.account import Account
+from kiro2api.accounts.account import Account, Credentials
 from kiro2api.accounts.interfaces import End, IAccountPool
-from kiro2api.conversation.question import Conversation, Text, Turn
+from kiro2api.conversation.answer import Ended, StopReason, TextDelta
+from kiro2api.conversation.question import (
+    Conversation,
+    OutputFormat,
+    Reasoning,
+    Sampling,
+    Text,
+    Thinking,
+    ToolChoice,
+    ToolSpec,
+    Turn,
+)
 from kiro2api.errors import (
     AccountSuspended,
     CredentialsRejected,
@@ -25,15 +38,17 @@ from kiro2api.errors import (
 )
 from kiro2api.exchange import Asking, Exchanges, OpenExchange
 from kiro2api.kiro.models import Catalogue
-from kiro2api.upstream.interfaces import OfferedModel
-from tests.fakes.answers import FakeStream
+from kiro2api.upstream.interfaces import AnswerStream, OfferedModel
+from tests.fakes.answers import END, USAGE, FakeStream
 from tests.fakes.lending import FakeClient, FakeOffers, FakePool, account
+from tests.kiro.frames import tool
+from tests.upstream.streaming import Sink
 
 QUESTION = Conversation(turns=(Turn("user", (Text("hello"),)),))
 
 
-class ExchangesTests(SynchronousTestCase):
-    """Who is asked, how often, and what the client hears in the end."""
+class ExchangeCase(SynchronousTestCase):
+    """Exchanges with an invented pool and upstream."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -70,6 +85,10 @@ class ExchangesTests(SynchronousTestCase):
     def ends(self) -> list[list[End]]:
         """How each lease ended so far."""
         return [[outcome.end for outcome in lease.outcomes] for lease in self.pool.leases]
+
+
+class ExchangesTests(ExchangeCase):
+    """Who is asked, how often, and what the client hears in the end."""
 
     def test_first_account_serves(self) -> None:
         """One attempt; the lease is settled once, by whoever relayed, however often told (I1)."""
@@ -257,3 +276,220 @@ class ExchangesTests(SynchronousTestCase):
         bodies = [msgspec.json.decode(body) for _, body in client.calls]
         self.assertNotIn("profileArn", bodies[0])
         self.assertIn("profileArn", bodies[1])
+
+
+SIGNED = Conversation(
+    turns=(
+        Turn("user", (Text("hello"),)),
+        Turn("assistant", (Thinking("hm", "c2ln"), Text("hi"))),
+        Turn("user", (Text("and?"),)),
+    ),
+    reasoning=Reasoning("adaptive", effort="high"),
+)
+OPUS = "claude-opus-4-7"
+
+
+def foreign_signature() -> UpstreamRefused:
+    """The upstream does not know a signature."""
+    return UpstreamRefused("refused", status=400, code="THINKING_SIGNATURE_INVALID")
+
+
+def foreign_fields() -> UpstreamRefused:
+    """The upstream does not want the fields."""
+    return UpstreamRefused(
+        "refused: additionalModelRequestFields is not supported for this model",
+        status=400,
+        code="REQUEST_BODY_INVALID",
+    )
+
+
+class OtherWaysTests(ExchangeCase):
+    """Refusals that are mended by asking differently."""
+
+    def bodies(self, client: FakeClient) -> list[Any]:
+        """What was sent so far."""
+        return [msgspec.json.decode(body) for _, body in client.calls]
+
+    def signed(self, model: str = OPUS) -> Asking:
+        """A question that sends reasoning back and asks for more."""
+        return Asking(SIGNED, model, "default", 12)
+
+    def test_signature(self) -> None:
+        """One more try with the same account, without reasoning, and so in the next turns with
+        that account for a while; nobody is blamed."""
+        client = FakeClient(foreign_signature(), *(FakeStream(self.clock) for _ in range(3)))
+        exchanges = self.exchanges(client, account("a"))
+        asking = self.signed()
+        self.successResultOf(self.open(exchanges, asking))
+        self.assertEqual([name for name, _ in client.calls], ["a", "a"])
+        self.assertEqual((asking.attempts, self.ends()), (2, [[]]))
+        self.successResultOf(self.open(exchanges, self.signed()))
+        self.clock.advance(4000)
+        self.successResultOf(self.open(exchanges, self.signed()))
+        replayed = [
+            "reasoningContent"
+            in body["conversationState"]["history"][1]["assistantResponseMessage"]
+            for body in self.bodies(client)
+        ]
+        self.assertEqual(replayed, [True, False, False, True])
+        self.assertEqual(exchanges.counts.signatures_refused, 1)
+
+    def test_signature_twice(self) -> None:
+        """A second refusal is the answer."""
+        client = FakeClient(foreign_signature(), foreign_signature())
+        d = self.open(self.exchanges(client), self.signed())
+        self.failureResultOf(d, UpstreamRefused)
+        self.assertEqual((len(client.calls), self.ends()), (2, [[End.ABANDONED]]))
+
+    def test_fields(self) -> None:
+        """One more try without them, for everybody and a while; reasoning is asked for by tags."""
+        client = FakeClient(foreign_fields(), *(FakeStream(self.clock) for _ in range(3)))
+        exchanges = self.exchanges(client)
+        self.successResultOf(self.open(exchanges, self.signed()))
+        self.successResultOf(self.open(exchanges, self.signed()))
+        self.clock.advance(4000)
+        self.successResultOf(self.open(exchanges, self.signed()))
+        bodies = self.bodies(client)
+        self.assertEqual(
+            ["additionalModelRequestFields" in body for body in bodies],
+            [True, False, False, True],
+        )
+        for body, tagged in zip(bodies, [False, True, True, False], strict=True):
+            first = body["conversationState"]["history"][0]["userInputMessage"]["content"]
+            self.assertEqual("<thinking_mode>" in first, tagged)
+        self.assertEqual(exchanges.counts.fields_refused, 1)
+
+    def test_both(self) -> None:
+        """One after the other."""
+        client = FakeClient(foreign_fields(), foreign_signature(), FakeStream(self.clock))
+        self.successResultOf(self.open(self.exchanges(client), self.signed()))
+        self.assertEqual(len(client.calls), 3)
+
+    def test_not_after_the_first_byte(self) -> None:
+        """Then a refusal is the answer, but it is remembered (I2)."""
+        pending: Deferred[FakeStream] = Deferred()
+        client = FakeClient(pending, FakeStream(self.clock))  # type: ignore[arg-type]
+        exchanges = self.exchanges(client)
+        asking = self.signed()
+        d = self.open(exchanges, asking)
+        asking.committed = True
+        pending.errback(foreign_fields())
+        self.failureResultOf(d, UpstreamRefused)
+        self.successResultOf(self.open(exchanges, self.signed()))
+        self.assertNotIn("additionalModelRequestFields", self.bodies(client)[1])
+
+    def test_other_refusals(self) -> None:
+        """Are not tried again; nor are these where nothing of the kind was sent."""
+        for fault in (UpstreamRefused("improperly formed"), foreign_fields()):
+            client = FakeClient(fault)
+            self.failureResultOf(self.open(self.exchanges(client)), UpstreamRefused)
+            self.assertEqual(len(client.calls), 1)
+
+    def test_overflow(self) -> None:
+        """The numbers that clients look for, from the window of the model that was asked."""
+        for offered, estimate, tokens in (
+            (1234, 5000, 5000),
+            (1234, 12, 1235),
+            (0, 5000, 200_001),
+        ):
+            fault = UpstreamRefused("the prompt is too long", kind=Kind.CONTEXT_OVERFLOW)
+            entry = OfferedModel("claude-sonnet-4.5", max_input_tokens=offered)
+            exchanges = self.exchanges(FakeClient(fault), offered=(entry,))
+            asking = self.asking()
+            asking.input_tokens = estimate
+            error = self.failureResultOf(self.open(exchanges, asking), UpstreamRefused).value
+            maximum = offered or 200_000
+            self.assertEqual(error.details, {"tokens": tokens, "maximum": maximum})
+            self.assertEqual(
+                error.message, f"prompt is too long: {tokens} tokens > {maximum} maximum"
+            )
+
+    def test_overflow_of_an_unknown_window(self) -> None:
+        """No invented numbers."""
+        fault = UpstreamRefused("the prompt is too long", kind=Kind.CONTEXT_OVERFLOW)
+        d = self.open(self.exchanges(FakeClient(fault)), self.asking("brand-new"))
+        error = self.failureResultOf(d, UpstreamRefused).value
+        self.assertEqual((error.details, error.message.count("too long")), ({}, 1))
+
+
+class RoundsTests(ExchangeCase):
+    """Answers that are enforced, and asked for again."""
+
+    def ask(self, client: FakeClient, **asked: Any) -> tuple[Exchanges, Sink, OpenExchange]:
+        """An exchange that flows."""
+        exchanges = self.exchanges(client)
+        conversation = msgspec.structs.replace(QUESTION, **asked)
+        opening = self.open(exchanges, Asking(conversation, OPUS, "default", 12))
+        exchange = self.successResultOf(opening)
+        sink = Sink()
+        exchange.stream.flow(sink)
+        return exchanges, sink, exchange
+
+    def test_nothing_to_enforce(self) -> None:
+        """The stream itself is given."""
+        stream = FakeStream(self.clock)
+        _, _, exchange = self.ask(FakeClient(stream), sampling=Sampling(max_tokens=128_000))
+        self.assertIs(exchange.stream, stream)
+
+    def test_stop(self) -> None:
+        """A stop sequence ends the answer and closes the upstream; the account served well."""
+        stream = FakeStream(self.clock)
+        _, sink, exchange = self.ask(FakeClient(stream), sampling=Sampling(stop=("lo",)))
+        stream.push(TextDelta("lo"))
+        self.assertEqual(sink.all[-1], Ended(StopReason.STOP_SEQUENCE, "lo"))
+        self.assertEqual((sink.text, stream.abandoned), ("Hel", 1))
+        exchange.settle(End.SERVED)
+        self.assertEqual(self.ends(), [[End.SERVED]])
+
+    def test_second_round(self) -> None:
+        """The same account and model are told what was wrong."""
+        second = FakeStream(self.clock)
+        second.held = [TextDelta('{"a":1}'), USAGE, END]
+        first = FakeStream(self.clock)
+        client = FakeClient(first, second)
+        exchanges, sink, exchange = self.ask(client, output_format=OutputFormat("json_object"))
+        first.push(USAGE, END)
+        first.end()
+        second.end()
+        self.assertEqual((sink.text, sink.endings), ('{"a":1}', [None]))
+        self.assertEqual([name for name, _ in client.calls], ["a", "a"])
+        state = msgspec.json.decode(client.calls[1][1])["conversationState"]
+        self.assertEqual(state["history"][-1]["assistantResponseMessage"]["content"], "Hel")
+        self.assertIn("not valid JSON", state["currentMessage"]["userInputMessage"]["content"])
+        self.assertEqual(exchanges.counts.repairs, 1)
+        self.assertEqual(len(self.pool.leases), 1)
+        exchange.settle(End.SERVED)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_second_round_fails(self) -> None:
+        """The first answer has to do; no other account is asked."""
+        first = FakeStream(self.clock)
+        client = FakeClient(first, Throttled("slow"))
+        _, sink, _ = self.ask(client, tools=(ToolSpec("t"),), tool_choice=ToolChoice("any"))
+        first.push(USAGE, END)
+        first.end()
+        self.assertEqual((sink.text, sink.endings), ("Hel", [None]))
+        self.assertEqual(len(self.pool.leases), 1)
+
+    def test_cut_calls_are_counted(self) -> None:
+        """Once per answer that was not merely left by its client."""
+        for end, count in ((End.SERVED, 1), (End.FAILED, 1), (End.ABANDONED, 0)):
+            client = CallingClient(self.clock)
+            exchanges, _, exchange = self.ask(client)
+            exchange.settle(end)
+            exchange.settle(end)
+            self.assertEqual(exchanges.counts.cut_calls, count)
+
+
+class CallingClient(FakeClient):
+    """Every answer has begun a call and no more."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(FakeStream(clock))
+
+    def generate(
+        self, account: Account, credentials: Credentials, body: bytes, interpreter: Any
+    ) -> Deferred[AnswerStream]:
+        """The call reaches the interpreter."""
+        interpreter.feed([tool("a", input='{"p":')])
+        return super().generate(account, credentials, body, interpreter)

@@ -15,12 +15,24 @@ __all__ = [
     "End",
     "IAccountPool",
     "ICredentialStore",
+    "ILeases",
     "ITokenSource",
     "Lease",
     "Outcome",
     "Parked",
     "StoredAccount",
+    "Superseded",
+    "refresh_lease",
 ]
+
+
+class Superseded(Exception):
+    """Not saved: credentials that were renewed under a later lease are stored already."""
+
+
+def refresh_lease(fingerprint: str) -> str:
+    """The name of the lease under which an account is renewed."""
+    return f"refresh:{fingerprint}"
 
 
 class StoredAccount(msgspec.Struct, frozen=True):
@@ -36,12 +48,29 @@ class ICredentialStore(Interface):
     def load() -> "Deferred[Mapping[str, StoredAccount]]":
         """Everything stored, by fingerprint."""
 
-    def save(account: Account, credentials: Credentials) -> "Deferred[None]":
-        """Fires only once the credentials are on disk."""
+    def read(fingerprint: str) -> "Deferred[StoredAccount | None]":
+        """What is stored of one account."""
+
+    def save(account: Account, credentials: Credentials, fence: int = 0) -> "Deferred[None]":
+        """Fires only once the credentials are on disk.
+
+        With the ``fence`` of a lease ``refresh_lease``, that lease is given up with it. Fails
+        with Superseded if credentials of a later fence are stored."""
 
     def park(fingerprint: str, parked: Parked | None) -> "Deferred[None]":
         """Remember, or forget, why an account is not to be asked; also for one that was never
         saved, such as an API key."""
+
+
+class ILeases(Interface):
+    """The right to do something that only one process at a time may do."""
+
+    def win(name: str, seconds: float) -> "Deferred[int | None]":
+        """Hold the lease for so long. Fires with its fence, a number that grows each time
+        somebody wins it (0: nobody else could want it), or with None while another holds it."""
+
+    def give_up(name: str, fence: int) -> "Deferred[None]":
+        """Hold it no longer; does nothing if somebody has won it since."""
 
 
 class ITokenSource(Interface):

@@ -159,6 +159,31 @@ class Ledger:
             reason = parked.reason or state.value
             self._groups[member.account.group].turn(member, state, reason, parked.until)
 
+    def heard(self, change: Change, now: float) -> None:
+        """Take over an account's new standing from another process that lends it, too.
+
+        It counts like a fault of our own, so that the next rest is longer; but what an operator
+        must mend, and a longer rest, stay.
+        """
+        member = self._members[change.account.fingerprint]
+        if member.state is State.DISABLED or change.state is State.DISABLED:
+            return
+        if change.state is State.READY:
+            self.release(change.account.fingerprint)
+            return
+        resting = _resting(member, now)
+        if change.until and change.until <= now:
+            return
+        if resting and (not member.until or 0 < change.until <= member.until):
+            return
+        if not resting or member.reason != change.reason:
+            attempt = member.recurrences.get(change.reason, 0)
+            member.recurrences[change.reason] = attempt + 1
+        member.remembered = member.remembered or change.lasting
+        self._groups[member.account.group].turn(
+            member, change.state, change.reason, change.until
+        )
+
     def release(self, fingerprint: str) -> Change:
         """An operator wants the account to be asked again."""
         member = self._members[fingerprint]
@@ -202,7 +227,7 @@ class Ledger:
         jitter: float,
         reset: float | None,
     ) -> Change | None:
-        resting = member.state is not State.READY and not (member.until and member.until <= now)
+        resting = _resting(member, now)
         if resting and not member.until:
             return None
         attempt = member.recurrences.get(penalty.reason, 0)
@@ -223,6 +248,10 @@ class Ledger:
         lasting = penalty.state is State.EXHAUSTED or not until
         member.remembered = member.remembered or lasting
         return Change(member.account, penalty.state, penalty.reason, until, lasting)
+
+
+def _resting(member: Member, now: float) -> bool:
+    return member.state is not State.READY and not (member.until and member.until <= now)
 
 
 def _state_of(parked: Parked) -> State:

@@ -15,6 +15,7 @@ from kiro2api.accounts.account import Account, Credentials, usable
 from kiro2api.accounts.interfaces import IAccountPool, ICredentialStore, Lease
 from kiro2api.accounts.keyring import Keyring
 from kiro2api.accounts.ledger import Change, Ledger, Nobody
+from kiro2api.accounts.notices import Notice, Renewed, Turned
 from kiro2api.accounts.outcome import Outcome, Parked
 from kiro2api.accounts.parkbook import ParkBook
 from kiro2api.accounts.penalties import State, renewal_penalty
@@ -81,6 +82,8 @@ class AccountPool:
         self._margin = margin
         self._floor = floor
         self._parkbook = ParkBook(store)
+        self._accounts = {account.fingerprint: account for account in ledger.accounts()}
+        self._tell: Callable[[Notice], None] | None = None
         self._stopped = False
 
     def start(self) -> Deferred[None]:
@@ -114,6 +117,27 @@ class AccountPool:
         """An operator lets an account be asked again; fires when that is stored."""
         self._note(self._ledger.release(fingerprint))
         return self._parkbook.written()
+
+    def announce_to(self, tell: Callable[[Notice], None]) -> None:
+        """From now on, tell other processes what happens to the accounts."""
+        self._tell = tell
+        self._renewal.on_renewed = lambda fingerprint: tell(Renewed(fingerprint))
+
+    def heard(self, notice: Notice) -> None:
+        """Another process tells; it has logged and stored what there was to log and store."""
+        account = self._accounts.get(notice.fingerprint)
+        if account is None:
+            return  # its accounts are configured otherwise, as they may be during a reload
+        if isinstance(notice, Renewed):
+            following = self._renewal.renewed_elsewhere(account)
+            following.addErrback(lambda f: self._log.failure("no renewed credentials", f))
+            return
+        try:
+            state = State(notice.state)
+        except ValueError:
+            return
+        change = Change(account, state, notice.reason, notice.until, notice.lasting)
+        self._ledger.heard(change, self._clock.seconds())
 
     def renewable(self, now: float) -> list[tuple[Account, float]]:
         """The accounts whose tokens are worth renewing, with the expiry of each."""
@@ -225,6 +249,12 @@ class AccountPool:
         if change is None:
             return
         account, until = change.account, change.until
+        if self._tell is not None:
+            self._tell(
+                Turned(
+                    account.fingerprint, change.state.value, change.reason, until, change.lasting
+                )
+            )
         if change.state is State.READY:
             self._log.info("account {name} can be asked again", name=account.name)
         elif until:

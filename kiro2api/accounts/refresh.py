@@ -3,11 +3,14 @@
 
 Must not know which account serves next or what a failure costs it.
 
+Other processes may use the same store: an account is renewed under a lease, and what another has
+renewed is taken instead of being renewed again.
+
 Invariant: renewed credentials reach the keyring and the waiters only after the store has them.
 A login service may rotate the refresh token with every answer, so losing one loses the account.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
@@ -15,9 +18,17 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from kiro2api.accounts.account import Account, Credentials, Method
-from kiro2api.accounts.interfaces import ICredentialStore, ITokenSource
+from kiro2api.accounts.account import Account, Credentials, Method, usable
+from kiro2api.accounts.interfaces import (
+    ICredentialStore,
+    ILeases,
+    ITokenSource,
+    StoredAccount,
+    Superseded,
+    refresh_lease,
+)
 from kiro2api.accounts.keyring import Keyring
+from kiro2api.accounts.leases import UNCONTENDED, FreeLeases, Turns
 from kiro2api.errors import CredentialsRejected, UpstreamFault, UpstreamUnavailable
 
 _FIRST_RETRY: Final = 1.0
@@ -27,9 +38,10 @@ _LONGEST_RETRY: Final = 60.0
 class _Unsaved:
     """Renewed credentials that the store has not taken yet, and the next try."""
 
-    def __init__(self, account: Account, credentials: Credentials) -> None:
+    def __init__(self, account: Account, credentials: Credentials, fence: int) -> None:
         self.account = account
         self.credentials = credentials
+        self.fence = fence
         self.tries = 0
         self.timer: IDelayedCall | None = None
 
@@ -50,7 +62,9 @@ class RefreshOnce:
         store: ICredentialStore,
         keyring: Keyring,
         clock: IReactorTime,
+        leases: ILeases | None = None,
     ) -> None:
+        """:param leases: needed where other processes use the same store."""
         self._sources = dict(sources)
         self._store = store
         self._keyring = keyring
@@ -61,10 +75,15 @@ class RefreshOnce:
         self._flights: dict[str, Deferred[None]] = {}
         self._unsaved: dict[str, _Unsaved] = {}
         self._renewed_at: dict[str, float] = {}
+        self._turns = Turns(FreeLeases() if leases is None else leases, clock)
+        self._fences: dict[str, int] = {}
+        self.on_renewed: Callable[[str], None] = _tell_nobody
+        """Told the fingerprint after each refresh that this process made."""
         self._stopped = False
 
     def renewed_at(self, fingerprint: str) -> float:
-        """When the account was last renewed in this process (epoch seconds), 0 if never."""
+        """When this process last renewed the account, or learnt that another did (epoch seconds);
+        0 if never."""
         return self._renewed_at.get(fingerprint, 0.0)
 
     def renew(self, account: Account) -> Deferred[Credentials]:
@@ -87,10 +106,15 @@ class RefreshOnce:
             self._depart(account)
         return waiter
 
+    def renewed_elsewhere(self, account: Account) -> Deferred[None]:
+        """Another process says that it has renewed the account: take what it stored."""
+        return Deferred.fromCoroutine(self._follow(account))
+
     def stop(self) -> Deferred[None]:
         """Begin nothing more; fires when the refreshes under way have ended and what is not
         stored yet has had one more try."""
         self._stopped = True
+        self._turns.stop()
         for unsaved in tuple(self._unsaved.values()):
             unsaved.hush()
             if unsaved.account.fingerprint not in self._flights:
@@ -106,25 +130,55 @@ class RefreshOnce:
         landed.addErrback(lambda f: self._log.failure("refresh could not be concluded", f))
 
     async def _fly(self, account: Account) -> Credentials:
-        unsaved = self._unsaved.get(account.fingerprint)
+        fingerprint = account.fingerprint
+        unsaved = self._unsaved.get(fingerprint)
         if unsaved is None:
-            unsaved = _Unsaved(account, await self._fetch(account))
-            self._unsaved[account.fingerprint] = unsaved
-            self._renewed_at[account.fingerprint] = self._clock.seconds()
+            unsaved = await self._renewed(account)
+            if unsaved is None:
+                return self._keyring.current(fingerprint)
+            self._unsaved[fingerprint] = unsaved
+            self._renewed_at[fingerprint] = self._clock.seconds()
         unsaved.hush()
-        await self._save(unsaved)
-        del self._unsaved[account.fingerprint]
-        self._keyring.put(account.fingerprint, unsaved.credentials)
-        return unsaved.credentials
+        saved = await self._save(unsaved)
+        del self._unsaved[fingerprint]
+        if saved:
+            self._keyring.put(fingerprint, unsaved.credentials)
+            self.on_renewed(fingerprint)
+        else:
+            await self._taken(account)
+        return self._keyring.current(fingerprint)
 
-    async def _fetch(self, account: Account) -> Credentials:
+    async def _renewed(self, account: Account) -> _Unsaved | None:
+        """Fresh credentials, or None if those of another process are in the keyring now."""
         source = self._sources.get(account.method)
         if source is None:
             raise CredentialsRejected("This kind of account cannot be renewed.", code="no_renewal")
+        fingerprint, name = account.fingerprint, refresh_lease(account.fingerprint)
+        fence = await self._turns.won(name)
+        # If it was ours the time before, too, nobody can have renewed in between.
+        alone = fence == UNCONTENDED or fence == self._fences.get(fingerprint, fence) + 1
+        self._fences[fingerprint] = fence
+        renewed = None
+        try:
+            if alone or not await self._taken(account):
+                renewed = await self._fetch(account, source, fence)
+        finally:
+            if renewed is None and fence != UNCONTENDED:
+                self._turns.give_up(name, fence)
+        return renewed
+
+    async def _fetch(self, account: Account, source: ITokenSource, fence: int) -> _Unsaved | None:
         if self._stopped:
             raise UpstreamUnavailable("The service is shutting down.", code="stopping")
         try:
-            return await source.refresh(account, self._keyring.current(account.fingerprint))
+            old = self._keyring.current(account.fingerprint)
+            return _Unsaved(account, await source.refresh(account, old), fence)
+        except CredentialsRejected:
+            # A process that lost its lease while it was held up may have stored its answer only
+            # now: then the refresh token was not dead but replaced.
+            if fence != UNCONTENDED and await self._taken(account):
+                return None
+            raise
         except UpstreamFault:
             raise
         except CancelledError as error:
@@ -134,10 +188,52 @@ class RefreshOnce:
             self._log.failure("refresh of account {name} failed unexpectedly", name=account.name)
             raise UpstreamUnavailable("The refresh failed.", code="internal") from error
 
-    async def _save(self, unsaved: _Unsaved) -> None:
+    async def _taken(self, account: Account) -> bool:
+        """Whether the store's credentials were others than ours, and can serve; ours they are
+        from now on in any case."""
+        before = self._keyring.current(account.fingerprint)
+        row = await self._read(account)
+        if row is None:
+            return False
+        self._keyring.lay_over(account, row.credentials)
+        current, now = self._keyring.current(account.fingerprint), self._clock.seconds()
+        if current.access_token == before.access_token:
+            return False
+        self._renewed_at[account.fingerprint] = now
+        return usable(account.method, current, now, 0.0)
+
+    async def _read(self, account: Account) -> StoredAccount | None:
+        try:
+            return await self._store.read(account.fingerprint)
+        except CancelledError as error:
+            raise _store_failed() from error
+        except Exception as error:
+            self._log.error(
+                "the credentials of account {name} cannot be read ({kind})",
+                name=account.name,
+                kind=type(error).__name__,
+            )
+            raise _store_failed() from error
+
+    async def _follow(self, account: Account) -> None:
+        fingerprint = account.fingerprint
+        # Who flies has looked, or will, and what is not stored yet is newer.
+        if self._stopped or fingerprint in self._flights or fingerprint in self._unsaved:
+            return
+        try:
+            await self._taken(account)
+        except UpstreamFault:
+            pass  # it was logged, and the next refresh reads the row again
+
+    async def _save(self, unsaved: _Unsaved) -> bool:
+        """False if another process has stored later ones."""
         # The store may fail in any way of its own; the credentials must survive all of them.
         try:
-            await self._store.save(unsaved.account, unsaved.credentials)
+            await self._store.save(unsaved.account, unsaved.credentials, unsaved.fence)
+            return True
+        except Superseded:
+            self._log.warn("account {name} was renewed elsewhere since", name=unsaved.account.name)
+            return False
         except CancelledError as error:
             raise self._not_saved(unsaved, error) from error
         except Exception as error:
@@ -180,3 +276,11 @@ class RefreshOnce:
             else:
                 waiter.callback(result)
         flight.callback(None)
+
+
+def _store_failed() -> UpstreamUnavailable:
+    return UpstreamUnavailable("The store cannot be read.", code="store_failed")
+
+
+def _tell_nobody(fingerprint: str) -> None:
+    """No other process is interested."""

@@ -157,8 +157,7 @@ class Interpreter:
         if self._tools.open:
             # Never completed by us: half a call must not be carried out.
             return self._last(StopReason.MAX_TOKENS)
-        lost = self._lost()
-        return lost + self._last(self.tally.reason(tools_called=self._tools.called))
+        return self._lost() + self._last(self.tally.reason(tools_called=self._tools.called))
 
     def flush(self) -> list[StreamEvent]:
         """What still waits inside when the answer has failed; see ``ToolCalls.flush``."""
@@ -195,7 +194,7 @@ class Interpreter:
         if frame.headers.exception_type not in _OUTPUT_FULL:
             raise from_exception_frame(frame)
         self._over = True
-        return self._last(StopReason.MAX_TOKENS)
+        return self._lost() + self._last(StopReason.MAX_TOKENS)
 
     def _ignore(self, name: str) -> None:
         """Count an event of a type unknown to us. The names are the upstream's, hence bounded."""

@@ -86,7 +86,7 @@ class InvalidState(msgspec.Struct, gc=False):
     message: str | None = None
 
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=msgspec.Struct)
 
 
 def read(decoder: msgspec.json.Decoder[_T], payload: bytes, halves: Halves) -> _T:

@@ -78,10 +78,7 @@ def request_fields(wanted: Reasoning, ability: Ability) -> bytes:
     """JSON text of the fields; empty where nothing was said or nothing can be passed on."""
     if wanted.mode is None and wanted.effort is None:
         return b""
-    if ability.reasoning:
-        fields = _openai(wanted, ability)
-    else:
-        fields = _anthropic(wanted, ability)
+    fields = _openai(wanted, ability) if ability.reasoning else _anthropic(wanted, ability)
     return _encode(fields) if fields else b""
 
 

@@ -48,9 +48,14 @@ class Prepared:
         self._head = memoryview(encoded)[: -len(_OPEN_ENDS)]
         self.names = names
 
-    def body(self, model_id: str, profile_arn: str) -> bytes:
-        """The whole body as JSON; an empty ``profile_arn`` is left out."""
+    def body(self, model_id: str, profile_arn: str, fields: bytes = b"") -> bytes:
+        """The whole body as JSON; an empty ``profile_arn`` is left out.
+
+        :param fields: JSON text of the additional fields that the model takes, or empty.
+        """
         pieces: list[bytes | memoryview] = [self._head, b',"modelId":', _encode(model_id), b"}}}"]
+        if fields:
+            pieces += (b',"additionalModelRequestFields":', fields)
         if profile_arn:
             pieces += (b',"profileArn":', _encode(profile_arn))
         pieces.append(b"}")
@@ -65,6 +70,7 @@ def prepare(
     tool_description_limit: int,
     replay_thinking: bool = False,
     schemas: SchemaCache | None = None,
+    preface: str = "",
 ) -> Prepared:
     """Translate a question, whatever its turns look like; no text of it is lost.
 
@@ -74,6 +80,7 @@ def prepare(
     :param tool_description_limit: characters; longer descriptions go into the system text.
     :param replay_thinking: see ``History``.
     :param schemas: kept by the caller, so that schemas are not repaired on every turn.
+    :param preface: goes before the system text.
     :raises RequestRejected: what the upstream would refuse and cannot be repaired.
     """
     # A tool choice of "none" is kept by not offering any.
@@ -97,6 +104,8 @@ def prepare(
     if listing.specs:
         current.setdefault("userInputMessageContext", {})["tools"] = listing.specs
     system = _system(conversation.system, listing.documents)
+    if preface:
+        system = f"{preface}\n{system}" if system else preface
     if system:
         messages = instructed(system) + messages
     state: Message = {

@@ -38,8 +38,7 @@ def preface(reasoning: Reasoning) -> str:
         )
     length = reasoning.budget_tokens or _DEFAULT_LENGTH
     return (
-        "<thinking_mode>enabled</thinking_mode>"
-        f"<max_thinking_length>{length}</max_thinking_length>"
+        f"<thinking_mode>enabled</thinking_mode><max_thinking_length>{length}</max_thinking_length>"
     )
 
 

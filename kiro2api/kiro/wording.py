@@ -7,7 +7,7 @@ used.
 
 from typing import Final
 
-from kiro2api.conversation.question import Document, Reference, ToolUse
+from kiro2api.conversation.question import Document, Reference, ToolChoice, ToolUse
 
 ACKNOWLEDGED: Final = "Understood. I will work by these instructions."
 OPENING: Final = "Let us begin."
@@ -63,3 +63,17 @@ def tool_heading(name: str, description: str) -> str:
 def named_tool(name: str) -> str:
     """For a client that demands the call of one tool."""
     return f"Answer this by calling the tool {name}."
+
+
+def repaired_choice(choice: ToolChoice) -> str:
+    """For an answer without the call that the client demands."""
+    which = f"the tool {choice.name}" if choice.mode == "named" else "one of the tools"
+    return f"This needs a tool call, and your answer has none that fits. Call {which} now."
+
+
+def repaired_format(problem: str) -> str:
+    """For an answer that is not the JSON that the client demands."""
+    return (
+        f"Your answer cannot be used: {problem}. Give the whole answer again as valid JSON and "
+        "nothing else."
+    )

@@ -13,9 +13,16 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from kiro2api.accounts.account import Account, Credentials
-from kiro2api.accounts.interfaces import ICredentialStore, Parked, StoredAccount
+from kiro2api.accounts.interfaces import (
+    ICredentialStore,
+    Parked,
+    StoredAccount,
+    Superseded,
+    refresh_lease,
+)
 from kiro2api.redaction import Secret
 from kiro2api.store.database import Database
+from kiro2api.store.leases import free
 from kiro2api.store.schema import ACCOUNTS
 
 
@@ -31,8 +38,23 @@ class AccountRows:
         """Everything stored, by fingerprint."""
         return self._database.run(_load)
 
-    def save(self, account: Account, credentials: Credentials) -> Deferred[None]:
-        """Fires only once the credentials are on disk; an account's parking stays as it is."""
+    def read(self, fingerprint: str) -> Deferred[StoredAccount | None]:
+        """What is stored of one account."""
+
+        def read(connection: Connection) -> StoredAccount | None:
+            mine = select(ACCOUNTS).where(ACCOUNTS.c.fingerprint == fingerprint)
+            row = connection.execute(mine).one_or_none()
+            return None if row is None else _stored(row)
+
+        return self._database.run(read)
+
+    def save(self, account: Account, credentials: Credentials, fence: int = 0) -> Deferred[None]:
+        """Fires only once the credentials are on disk; an account's parking stays as it is.
+
+        What was saved under a later fence wins, not what arrives last: a process that was held
+        up after its refresh must not bring back credentials that another has replaced since. As
+        long as nobody has, they are still the newest there are, however late.
+        """
         values: dict[str, str | float | None] = {
             "name": account.name,
             "method": account.method,
@@ -43,7 +65,19 @@ class AccountRows:
             "profile_arn": credentials.profile_arn,
             "expires_at": credentials.expires_at,
         }
-        return self._put(account.fingerprint, values)
+        fingerprint = account.fingerprint
+        if not fence:
+            return self._database.run(self._putting(fingerprint, values))
+        put = self._putting(fingerprint, {**values, "fence": fence})
+
+        def save(connection: Connection) -> None:
+            known = select(ACCOUNTS.c.fence).where(ACCOUNTS.c.fingerprint == fingerprint)
+            if (connection.execute(known).scalar() or 0) > fence:
+                raise Superseded
+            put(connection)
+            free(connection, refresh_lease(fingerprint), fence)
+
+        return self._database.run(save)
 
     def park(self, fingerprint: str, parked: Parked | None) -> Deferred[None]:
         """Remember, or forget, why an account is not to be asked.
@@ -54,9 +88,11 @@ class AccountRows:
             "parked_reason": None if parked is None else parked.reason,
             "parked_until": None if parked is None else parked.until,
         }
-        return self._put(fingerprint, values)
+        return self._database.run(self._putting(fingerprint, values))
 
-    def _put(self, fingerprint: str, values: Mapping[str, str | float | None]) -> Deferred[None]:
+    def _putting(
+        self, fingerprint: str, values: Mapping[str, str | float | None]
+    ) -> Callable[[Connection], None]:
         stamped = {**values, "updated_at": self._now()}
 
         def put(connection: Connection) -> None:
@@ -73,7 +109,7 @@ class AccountRows:
                     )
                 )
 
-        return self._database.run(put)
+        return put
 
 
 _UNSAVED: Mapping[str, str | float] = {

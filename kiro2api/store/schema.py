@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The newest revision in ``migrations/versions``; a file that has it needs no migration."""
 
 # Constraints need names to be changed by later migrations.
@@ -38,6 +38,18 @@ ACCOUNTS: Final = Table(
     Column("parked_until", Float),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
+    # That of the lease under which the credentials were saved last.
+    Column("fence", Integer, nullable=False, server_default="0"),
+)
+
+LEASES: Final = Table(
+    "leases",
+    METADATA,
+    Column("name", String, primary_key=True),
+    # Empty while nobody holds it; the row stays, because its fence only ever grows.
+    Column("holder", String, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("expires_at", Float, nullable=False),
 )
 
 CLIENT_KEYS: Final = Table(

@@ -14,13 +14,17 @@ from kiro2api.errors import UpstreamFault
 
 
 class OfferedModel(msgspec.Struct, frozen=True):
-    """One entry of ListAvailableModels; token limits are 0 where the upstream gives none."""
+    """One entry of ListAvailableModels; token limits are 0 where the upstream gives none.
+
+    ``fields_schema``: JSON text of the schema of additional request fields, empty without one.
+    """
 
     id: str
     name: str = ""
     max_input_tokens: int = 0
     max_output_tokens: int = 0
     input_types: tuple[str, ...] = ()
+    fields_schema: bytes = b""
 
 
 class IEventSink(Interface):

@@ -34,6 +34,7 @@ class _Model(msgspec.Struct):
     modelName: str | None = None
     tokenLimits: _Limits | None = None
     supportedInputTypes: tuple[str, ...] | None = None
+    additionalModelRequestFieldsSchema: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _ModelsPage(msgspec.Struct):
@@ -53,6 +54,9 @@ class _ProfilesPage(msgspec.Struct):
     nextToken: str | None = None
 
 
+MAX_SCHEMA: Final = 64 * 1024
+"""Bytes of a schema that are kept with a model."""
+
 _UNLIMITED: Final = _Limits()
 _MODELS: Final = msgspec.json.Decoder(_ModelsPage)
 _MODEL: Final = msgspec.json.Decoder(_Model)
@@ -71,6 +75,7 @@ def parse_models(body: bytes) -> tuple[list[OfferedModel], str]:
             max_input_tokens=_count((entry.tokenLimits or _UNLIMITED).maxInputTokens),
             max_output_tokens=_count((entry.tokenLimits or _UNLIMITED).maxOutputTokens),
             input_types=entry.supportedInputTypes or (),
+            fields_schema=_object(entry.additionalModelRequestFieldsSchema),
         )
         for entry in _entries(_MODEL, page.models)
         if entry.modelId
@@ -114,6 +119,12 @@ def _entries(decoder: "msgspec.json.Decoder[_T]", raws: list[msgspec.Raw] | None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
     return entries
+
+
+def _object(raw: msgspec.Raw) -> bytes:
+    """A schema, unless it is none or so large that something is wrong with it."""
+    data = bytes(raw)
+    return data if data[:1] == b"{" and len(data) <= MAX_SCHEMA else b""
 
 
 def _count(value: float | None) -> int:

@@ -46,6 +46,9 @@ class FrameReader(Shape):
     def finish(self) -> list[StreamEvent]:
         """The last events; raises StreamTruncated for an answer that is visibly incomplete."""
 
+    def flush(self) -> list[StreamEvent]:
+        """What it still holds when the answer has failed; nothing if asked again."""
+
 
 class State(Enum):
     """Where an answer stands."""
@@ -260,6 +263,14 @@ class EventStream(Protocol):
         self._over = True
         self._cancel_timer()
         stop_body(self)
+        if fault is not None and (rest := self._reader.flush()):
+            # Something came before it, so whoever waited for that was told already.
+            if self._sink is None:
+                self._held.extend(rest)
+            else:
+                self._sink.events(rest)
+                if self._sink is None:  # it abandoned us
+                    return
         sink = self._sink
         if sink is not None:
             self.state = State.ENDED

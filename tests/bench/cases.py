@@ -13,7 +13,7 @@ from typing import Final
 from tests.bench import checks
 from tests.bench.gauge import resident_bytes
 from tests.bench.load import Check, Load, Tally
-from tests.bench.plan import Plan, question
+from tests.bench.plan import MARKED, NASTY, Plan, question
 from tests.bench.programs import KEY, get
 
 MESSAGES: Final = "/v1/messages"
@@ -81,16 +81,16 @@ class Seen:
     defects: list[str] = field(default_factory=list)
 
 
-def memory(route: Route, sizes: Sizes, kind: str = "marked") -> Seen:
+def memory(route: Route, sizes: Sizes) -> Seen:
     """RSS growth per answer under way; the clients leave in the middle of them all."""
     seen = Seen()
     if route.pid is None:
         return seen
     # What is loaded or cached at first use is not a stream's.
-    warm = _load(route, Plan(kind, 5))
+    warm = _load(route, Plan(MARKED, 5))
     _add(seen, warm.run(4, warm=0.0, window=min(sizes.window, 0.5), again=True))
     before = resident_bytes(route.pid)
-    load = _load(route, Plan(kind, _FOREVER, 1_000_000))
+    load = _load(route, Plan(MARKED, _FOREVER, 1_000_000))
     load.open(sizes.open_streams)
     deadline = time.monotonic() + 30.0
     while load.begun() < sizes.open_streams and time.monotonic() < deadline:
@@ -112,17 +112,17 @@ def memory(route: Route, sizes: Sizes, kind: str = "marked") -> Seen:
     return seen
 
 
-def first(route: Route, sizes: Sizes, kind: str = "marked") -> Seen:
+def first(route: Route, sizes: Sizes) -> Seen:
     """Time to first token of one client that asks again and again."""
-    load = _load(route, Plan(kind, 4, 2000))
+    load = _load(route, Plan(MARKED, 4, 2000))
     tally = load.run(1, warm=sizes.warm, window=sizes.window, again=True)
     readings = {"ms": median(tally.firsts) / 1e6} if tally.firsts else {}
     return _add(Seen(readings), tally)
 
 
-def burst(route: Route, sizes: Sizes, kind: str = "marked") -> Seen:
+def burst(route: Route, sizes: Sizes) -> Seen:
     """Answers as fast as they can be had."""
-    load = _load(route, Plan(kind, sizes.burst_events))
+    load = _load(route, Plan(MARKED, sizes.burst_events))
     tally = load.run(sizes.burst_callers, warm=sizes.warm, window=sizes.window, again=True)
     readings = {"events_per_second": tally.events / tally.seconds}
     if tally.cpu and tally.events:
@@ -132,10 +132,10 @@ def burst(route: Route, sizes: Sizes, kind: str = "marked") -> Seen:
     return _add(Seen(readings), tally)
 
 
-def paced(route: Route, sizes: Sizes, kind: str = "marked") -> Seen:
+def paced(route: Route, sizes: Sizes) -> Seen:
     """Many answers at the pace of a model: one event per TCP segment."""
     count = int((sizes.warm + sizes.window) * 1e6 / sizes.paced_gap) + 5
-    load = _load(route, Plan(kind, count, sizes.paced_gap))
+    load = _load(route, Plan(MARKED, count, sizes.paced_gap))
     tally = load.run(sizes.paced_streams, warm=sizes.warm, window=sizes.window, again=False)
     readings = {}
     if tally.cpu and tally.events:
@@ -146,9 +146,9 @@ def paced(route: Route, sizes: Sizes, kind: str = "marked") -> Seen:
     return _add(Seen(readings), tally)
 
 
-def short(route: Route, sizes: Sizes, kind: str = "marked") -> Seen:
+def short(route: Route, sizes: Sizes) -> Seen:
     """Answers of five events."""
-    load = _load(route, Plan(kind, 5))
+    load = _load(route, Plan(MARKED, 5))
     tally = load.run(sizes.short_callers, warm=sizes.warm, window=sizes.window, again=True)
     readings = {"answers_per_second": tally.answers / tally.seconds}
     if tally.cpu and tally.answers:
@@ -156,12 +156,12 @@ def short(route: Route, sizes: Sizes, kind: str = "marked") -> Seen:
     return _add(Seen(readings), tally)
 
 
-def nasty(route: Route, sizes: Sizes, kind: str = "nasty") -> Seen:
+def nasty(route: Route, sizes: Sizes) -> Seen:
     """Content that breaks naive readers, cut anywhere: all of it must arrive."""
     seen = Seen()
-    whole = 0
+    asked = 0
     for seed in range(sizes.nasty_seeds):
-        plan = Plan("nasty", seed=seed)
+        plan = Plan(NASTY, seed=seed)
         loads: list[Load] = []
         if route.speaks:
             for path, read in ((MESSAGES, checks.read_messages), (CHAT, checks.read_chat)):
@@ -169,14 +169,15 @@ def nasty(route: Route, sizes: Sizes, kind: str = "nasty") -> Seen:
         else:
             loads.append(_load(route, plan, checks.same_bytes(seed)))
         for load in loads:
-            tally = load.run(sizes.nasty_callers, warm=0.0, window=60.0, again=False)
-            whole += tally.answers
+            tally = load.run(sizes.nasty_callers, warm=0.0, window=0.0, again=False)
+            asked += sizes.nasty_callers
+            seen.events += tally.whole * checks.texts_of(seed)
             _add(seen, tally)
-    seen.readings["percent"] = 100.0 * whole / (whole + len(seen.defects) or 1)
+    seen.readings["percent"] = 100.0 * seen.answers / asked
     return seen
 
 
-Case = Callable[[Route, Sizes, str], Seen]
+Case = Callable[[Route, Sizes], Seen]
 
 CASES: Final[dict[str, Case]] = {
     # Memory comes first: later, the process has room left over from what it did before.
@@ -189,9 +190,12 @@ CASES: Final[dict[str, Case]] = {
 }
 
 
-def left_open(route: Route) -> int:
-    """How many answers the upstream still gives though nobody is there to hear them."""
-    deadline = time.monotonic() + _LEAVE_SECONDS
+def left_open(route: Route, patience: float = _LEAVE_SECONDS) -> int:
+    """How many answers the upstream still gives though nobody is there to hear them.
+
+    :param patience: seconds in which a proxy must have gone away as well.
+    """
+    deadline = time.monotonic() + patience
     while True:
         left: int = get(route.upstream, "/streams")["open"]
         if not left or time.monotonic() > deadline:

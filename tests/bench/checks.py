@@ -38,6 +38,11 @@ def begun(answer: bytes) -> str:
     return "" if found == expected else _difference(found, expected)
 
 
+def texts_of(seed: int) -> int:
+    """How many events with text a nasty answer has."""
+    return len(wire.nasty(seed)) + len(wire.TROUBLE)
+
+
 def same_bytes(seed: int) -> Callable[[bytes], str]:
     """For a nasty answer that was only passed on."""
     expected = b"".join(wire.nasty_frames(seed))
@@ -86,8 +91,8 @@ def read_chat(content: bytes) -> str:
         raise ValueError(f"it ends with {lines[-1][:40]!r}")
     texts = []
     for data in lines[:-1]:
-        for choice in json.loads(data)["choices"]:
-            texts.append(choice["delta"].get("content") or "")
+        choices = json.loads(data)["choices"]
+        texts += [choice["delta"].get("content") or "" for choice in choices]
     return "".join(texts)
 
 

@@ -26,13 +26,17 @@ Check = Callable[[bytes], str]
 
 @dataclass
 class Tally:
-    """What one run of load saw. ``events``, ``answers`` and the rest belong to the window, which
-    lasted ``seconds``; ``checked`` counts the events of all answers. Times in nanoseconds."""
+    """What one run of load saw.
+
+    ``whole`` counts all answers that passed their check, ``checked`` the events of all answers;
+    the rest belongs to the window, which lasted ``seconds``. Times in nanoseconds.
+    """
 
     seconds: float = 0.0
     cpu: float = 0.0
     events: int = 0
     answers: int = 0
+    whole: int = 0
     checked: int = 0
     latencies: list[int] = field(default_factory=list)
     firsts: list[int] = field(default_factory=list)
@@ -177,6 +181,8 @@ class Load:
         wrong = self._check(content)
         if wrong:
             self.tally.blame(wrong)
+        else:
+            self.tally.whole += 1
         self.tally.checked += content.count(b"~")
         if self._inside:
             self.tally.answers += 1

@@ -12,6 +12,8 @@ from typing import Final
 
 _WRITTEN: Final = re.compile(rb"plan\((\w+),(\d+),(\d+),(\d+)\)")
 
+MARKED: Final = "marked"
+NASTY: Final = "nasty"
 MODEL: Final = "claude-sonnet-4-5-20250929"
 
 
@@ -20,11 +22,12 @@ class Plan:
     """One answer.
 
     ``kind``: ``marked``, or ``nasty`` for content that breaks naive readers, or, to prove that the
-    checks can fail, ``lossy``, ``doubled`` and ``swapped``. ``count``: events. ``gap``:
-    microseconds between two of them; 0 sends all at once. ``seed``: of nasty content.
+    checks can fail, ``lossy``, ``doubled``, ``swapped``, ``cut`` and ``refused``. ``count``: how
+    many events. ``gap``: microseconds between two of them; 0 sends all at once. ``seed``: of nasty
+    content.
     """
 
-    kind: str = "marked"
+    kind: str = MARKED
     count: int = 0
     gap: int = 0
     seed: int = 0
@@ -33,7 +36,7 @@ class Plan:
         return f"plan({self.kind},{self.count},{self.gap},{self.seed})"
 
 
-def read(question: bytes | bytearray) -> Plan | None:
+def read(question: bytes) -> Plan | None:
     """The plan within a question, None if there is none."""
     found = _WRITTEN.search(question)
     if found is None:

@@ -38,9 +38,9 @@ class Program:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 words,
-                # The service finds no file of the operator's here; our own modules are told where.
+                # No file of the operator's is found here; what is measured is this checkout.
                 cwd=folder,
-                env=kept | {"HOME": str(folder)} | variables,
+                env=kept | {"HOME": str(folder), "PYTHONPATH": str(ROOT)} | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if name != "kiro2api" else log,
                 stderr=log,
@@ -54,7 +54,7 @@ class Program:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line.strip():
-            raise self._broken()
+            raise self._broken("does not start")
         self.port = int(line)
 
     def wait_for_health(self, port: int) -> None:
@@ -68,7 +68,12 @@ class Program:
             else:
                 self.port = port
                 return
-        raise self._broken()
+        raise self._broken("does not start")
+
+    def check(self) -> None:
+        """Raise Broken if it has ended by itself."""
+        if self._process.poll() is not None:
+            raise self._broken("has ended")
 
     def stop(self) -> None:
         """End it: politely, then not."""
@@ -81,10 +86,10 @@ class Program:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
-    def _broken(self) -> Broken:
+    def _broken(self, what: str) -> Broken:
         self.stop()
         lines = self._log.read_text("utf-8", "replace").strip().splitlines()
-        return Broken(f"{self.name} does not start: {lines[-1] if lines else 'it says nothing'}")
+        return Broken(f"{self.name} {what}: {' | '.join(lines[-3:])}")
 
 
 def get(port: int, path: str) -> Any:
@@ -105,7 +110,7 @@ def start_splice(folder: Path, core: int | None, upstream: int) -> Program:
 
 def _own(module: str, words: list[str], folder: Path, core: int | None) -> Program:
     words = [sys.executable, "-m", f"tests.bench.{module}", *words]
-    program = Program(module, words, folder, core, PYTHONPATH=str(ROOT))
+    program = Program(module, words, folder, core)
     program.read_port()
     return program
 

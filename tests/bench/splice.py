@@ -7,8 +7,6 @@ A program of its own: the least that a Twisted proxy can do.
 import sys
 from typing import Any
 
-from twisted.internet.address import IPv4Address
-from twisted.internet.interfaces import IAddress, ITCPTransport
 from twisted.internet.protocol import ClientFactory, Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -16,16 +14,16 @@ from twisted.python.failure import Failure
 class End(Protocol):
     """One end of a connection; what it reads is written to its ``other`` end."""
 
-    transport: ITCPTransport
+    # ITCPTransport, and what a producer and a consumer need; no interface is all of them.
+    transport: Any
     other: "End | None" = None
 
     def joined(self, other: "End") -> None:
         """From now on; each is slowed down by the other."""
         self.other = other
         self.transport.setTcpNoDelay(True)
-        transport: Any = self.transport
-        other.transport.registerProducer(transport, True)
-        transport.resumeProducing()
+        other.transport.registerProducer(self.transport, True)
+        self.transport.resumeProducing()
 
     def dataReceived(self, data: bytes) -> None:
         if self.other is not None:
@@ -42,8 +40,7 @@ class Near(End):
     """The client's end: says nothing until the far end is there."""
 
     def connectionMade(self) -> None:
-        transport: Any = self.transport
-        transport.pauseProducing()
+        self.transport.pauseProducing()
         splice = self.factory
         assert isinstance(splice, Splice)
         splice.reactor.connectTCP("127.0.0.1", splice.target, Farther(self))
@@ -85,10 +82,6 @@ class Splice(Factory):
     def __init__(self, reactor: Any, target: int) -> None:
         self.reactor = reactor
         self.target = target
-
-    def buildProtocol(self, address: IAddress | None) -> Protocol | None:
-        assert isinstance(address, IPv4Address)
-        return super().buildProtocol(address)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Final
 
 from tests.bench import wire
-from tests.bench.plan import Plan, read
+from tests.bench.plan import NASTY, Plan, read
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
 _HEAD: Final = (
@@ -41,6 +41,8 @@ _MODELS: Final = {"models": [{"modelId": "claude-sonnet-4.5"}]}
 @lru_cache(32)
 def at_once(plan: Plan) -> bytes:
     """A whole answer without gaps."""
+    if plan.kind == "refused":
+        return b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
     numbers = list(range(plan.count))
     if plan.kind == "lossy":
         del numbers[plan.count // 2]
@@ -48,6 +50,8 @@ def at_once(plan: Plan) -> bytes:
         numbers.insert(1, 0)
     elif plan.kind == "swapped":
         numbers[0], numbers[1] = numbers[1], numbers[0]
+    elif plan.kind == "cut":
+        return (_HEAD + wire.burst(plan.count))[:-60]
     else:
         return _HEAD + wire.burst(plan.count)
     pieces = [wire.chunk(wire.marked(number)) for number in numbers]
@@ -147,24 +151,26 @@ class Upstream:
         found = _LENGTH.search(line.inbound, 0, end)
         whole = end + 4 + (int(found[1]) if found else 0)
         if len(line.inbound) >= whole:
-            asked = line.inbound[:whole]
+            asked = bytes(line.inbound[:whole])
             del line.inbound[:whole]
             self._answer(line, asked)
 
-    def _answer(self, line: Line, asked: bytearray) -> None:
+    def _answer(self, line: Line, asked: bytes) -> None:
         plan = read(asked)
         if plan is None:
             self._tell(line, asked.split(b"\r\n", 1)[0])
             return
         self.open.add(line)
         line.plan, line.step = plan, 0
-        line.complete = not plan.gap and plan.kind != "nasty"
+        line.complete = not plan.gap and plan.kind != NASTY
         if line.complete:
             self._send(line, at_once(plan))
+            if plan.kind == "cut":
+                self._close(line)
             return
         # The first event comes at once, the second at a moment of this stream's own.
         line.due = time.monotonic_ns() - int(next(self._order) * _GOLDEN % 1 * plan.gap * 1000)
-        if plan.kind == "nasty":
+        if plan.kind == NASTY:
             line.pieces = in_pieces(plan.seed)
         else:
             self._send(line, _HEAD)
@@ -186,7 +192,7 @@ class Upstream:
         """The next event of a paced answer, or piece of a nasty one."""
         plan = line.plan
         assert plan is not None
-        if plan.kind == "nasty":
+        if plan.kind == NASTY:
             data = line.pieces[line.step]
             gap, line.complete = _NASTY_GAP, line.step == len(line.pieces) - 1
         else:
@@ -228,6 +234,8 @@ class Upstream:
             self.open.discard(line)
 
     def _close(self, line: Line) -> None:
+        if line.closed:
+            return
         line.closed = True
         self.open.discard(line)
         del self._lines[line.connection.fileno()]

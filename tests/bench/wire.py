@@ -72,7 +72,7 @@ def burst(count: int) -> bytes:
 
 def dechunked(data: bytes | bytearray) -> bytes | None:
     """A chunked body's content; None while it is not complete. Raises ValueError for nonsense."""
-    pieces = []
+    pieces: list[bytes] = []
     at = 0
     while (end := data.find(b"\r\n", at)) >= 0:
         size = int(data[at:end], 16)
@@ -94,7 +94,18 @@ _NASTY: Final = (
     *("ha", "ha", "ha", " ", " ", "\n", "\n", "\n\n", "ha", "ha"),
     *('"', '""', "\\", '\\"', "\\n", "\\u0041", "}", "{", "{}", "[DONE]", "data: x\n\n"),
     *('{"content":"not an event"}', '{"content":', '"}', "event: message_stop\n", ":", "\r\n"),
-    *("你好", "，世界", "你好", "é", "e\u0301", "🙂", "🙂", "👩\u200d👩\u200d👧", "\u2028", "\u2029"),
+    *(
+        "你好",
+        "\uff0c世界",
+        "你好",
+        "é",
+        "e\u0301",
+        "🙂",
+        "🙂",
+        "👩\u200d👩\u200d👧",
+        "\u2028",
+        "\u2029",
+    ),
     *("\x00", "\x1f", "\x7f", "\ufeff", "\U0010ffff", "\uffff", "0\r\n\r\n", "  ha  ", "ha", "ha"),
 )
 

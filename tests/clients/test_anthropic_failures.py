@@ -33,13 +33,13 @@ def make(service: Service) -> Iterator[Callable[..., Anthropic]]:
 
 def create(client: Anthropic, **fields: Any) -> Any:
     """Ask for a whole message."""
-    given = {"model": MODEL, "max_tokens": 50, "messages": HELLO} | fields
+    given = {"model": MODEL, "max_tokens": 1000, "messages": HELLO} | fields
     return client.messages.create(**given)
 
 
 def stream(client: Anthropic, **fields: Any) -> Any:
     """Ask for a stream and take all of it."""
-    given = {"model": MODEL, "max_tokens": 50, "messages": HELLO} | fields
+    given = {"model": MODEL, "max_tokens": 1000, "messages": HELLO} | fields
     with client.messages.stream(**given) as answer:
         return answer.get_final_message()
 
@@ -191,7 +191,7 @@ def test_text_before_the_error(service: Service, group: str, make: Make) -> None
     """What had arrived before an answer broke was shown."""
     service.emulator.script({**TALE, "exception_at": 12})
     seen = ""
-    given: Any = {"model": MODEL, "max_tokens": 50, "messages": HELLO}
+    given: Any = {"model": MODEL, "max_tokens": 1000, "messages": HELLO}
     with make(group).messages.stream(**given) as answer, pytest.raises(anthropic.APIStatusError):
         for piece in answer.text_stream:
             seen += piece

@@ -43,7 +43,7 @@ def ask(client: Anthropic, stream: bool, **fields: Any) -> Any:
 
 def test_create(client: Anthropic, service: Service) -> None:
     """One whole message, with an id of the request that the log shows, too."""
-    message = client.messages.create(model=MODEL, max_tokens=100, messages=HELLO)
+    message = client.messages.create(model=MODEL, max_tokens=1000, messages=HELLO)
     assert "Say hello." in text_of(message)
     assert (message.role, message.model, message.stop_reason) == ("assistant", MODEL, "end_turn")
     assert message.id.startswith("msg_")
@@ -56,7 +56,7 @@ def test_create(client: Anthropic, service: Service) -> None:
 
 def test_stream(client: Anthropic, service: Service) -> None:
     """Text arrives in pieces, and the pieces are the message."""
-    with client.messages.stream(model=MODEL, max_tokens=100, messages=HELLO) as stream:
+    with client.messages.stream(model=MODEL, max_tokens=1000, messages=HELLO) as stream:
         pieces = list(stream.text_stream)
         message = stream.get_final_message()
     assert len(pieces) > 2
@@ -70,7 +70,7 @@ def test_raw_events(service: Service) -> None:
     service.emulator.script(WEATHER_CALL)
     body = {
         "model": MODEL,
-        "max_tokens": 9,
+        "max_tokens": 1000,
         "messages": HELLO,
         "tools": [WEATHER],
         "stream": True,
@@ -283,7 +283,7 @@ def test_stop_reasons(
 def test_pings(client: Anthropic, service: Service) -> None:
     """While the upstream thinks, the stream is kept alive by events that the SDK skips."""
     service.emulator.script({"headers_after": 2.3, "text": "At last."})
-    body = {"model": MODEL, "max_tokens": 9, "messages": HELLO, "stream": True}
+    body = {"model": MODEL, "max_tokens": 1000, "messages": HELLO, "stream": True}
     _, _, answer = fetch(f"{service.url}/v1/messages", body, headers={"x-api-key": KEY})
     before = answer.partition(b"content_block_start")[0]
     assert before.count(b"event: ping\n") >= 2
@@ -295,7 +295,7 @@ def test_leaving_early(client: Anthropic, service: Service) -> None:
     """A client that leaves takes the upstream's answer with it."""
     aborted = service.emulator.streams()["aborted"]
     service.emulator.script({"events": 100_000, "interval": 0.01})
-    with client.messages.stream(model=MODEL, max_tokens=100, messages=HELLO) as stream:
+    with client.messages.stream(model=MODEL, max_tokens=1000, messages=HELLO) as stream:
         next(stream.text_stream)
     [record] = service.records(1)
     assert record["outcome"] == "abandoned"
@@ -309,9 +309,11 @@ def test_many_at_once(service: Service) -> None:
     async def one(client: AsyncAnthropic, number: int) -> str:
         messages: Any = [{"role": "user", "content": f"Number {number}."}]
         if number % 2:
-            message = await client.messages.create(model=MODEL, max_tokens=9, messages=messages)
+            message = await client.messages.create(model=MODEL, max_tokens=1000, messages=messages)
             return text_of(message)
-        async with client.messages.stream(model=MODEL, max_tokens=9, messages=messages) as stream:
+        async with client.messages.stream(
+            model=MODEL, max_tokens=1000, messages=messages
+        ) as stream:
             return "".join([piece async for piece in stream.text_stream])
 
     async def all_of_them() -> list[str]:

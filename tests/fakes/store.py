@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from kiro2api.accounts.account import Account, Credentials
-from kiro2api.accounts.interfaces import ICredentialStore, Parked, StoredAccount
+from kiro2api.accounts.interfaces import ICredentialStore, Parked, StoredAccount, Superseded
 from kiro2api.redaction import Secret
 
 _T = TypeVar("_T")
@@ -27,6 +27,7 @@ class MemoryStore:
     def __init__(self, rows: Mapping[str, StoredAccount] | None = None) -> None:
         self.rows: dict[str, StoredAccount] = dict(rows or {})
         self.journal: list[tuple[str, str]] = []
+        self.fences: dict[str, int] = {}
         self.late = False
         self.broken: Exception | None = None
         self._held: list[Callable[[], None]] = []
@@ -34,9 +35,20 @@ class MemoryStore:
     def load(self) -> Deferred[Mapping[str, StoredAccount]]:
         return self._perform(lambda: dict(self.rows))
 
-    def save(self, account: Account, credentials: Credentials) -> Deferred[None]:
+    def read(self, fingerprint: str) -> Deferred[StoredAccount | None]:
+        def look() -> StoredAccount | None:
+            if self.broken is not None:
+                raise self.broken
+            return self.rows.get(fingerprint)
+
+        return self._perform(look)
+
+    def save(self, account: Account, credentials: Credentials, fence: int = 0) -> Deferred[None]:
         def write() -> None:
+            if fence and fence < self.fences.get(account.fingerprint, 0):
+                raise Superseded
             self._write("save", account.fingerprint, credentials=credentials)
+            self.fences[account.fingerprint] = fence
 
         return self._perform(write)
 

@@ -1,5 +1,6 @@
 """Tests of the interpreter."""
 
+import json
 from itertools import pairwise
 
 from hypothesis import given, settings
@@ -28,8 +29,10 @@ from kiro2api.errors import (
     UpstreamUnavailable,
 )
 from kiro2api.kiro.interpret import Interpreter
+from kiro2api.kiro.tally import Tally
 from kiro2api.wire.eventstream import Frame
 from tests.kiro.frames import context, error, event, exception, metering, said, tool
+from tests.kiro.told import counted
 
 CUT = exception("ContentLengthExceededException", {"message": "m"})
 
@@ -369,3 +372,108 @@ class BatchTests(SynchronousTestCase):
         self.assertEqual(self.outcome(groups), whole)
         if whole[1] is None:
             ended(whole[0])
+
+
+class HalvesTests(SynchronousTestCase):
+    """Characters that are cut between events."""
+
+    def test_every_split(self) -> None:
+        """Text and reasoning are the same wherever a piece ends, in a character too."""
+        text = "a\ud83d\ude00b\ud83dc\ude00"
+        for name, key, kind in (
+            ("assistantResponseEvent", "content", TextDelta),
+            ("reasoningContentEvent", "text", ThinkingDelta),
+        ):
+            for at in range(len(text) + 1):
+                subject = interpreter()
+                pieces = (json.dumps({key: piece}).encode() for piece in (text[:at], text[at:]))
+                events = subject.feed([event(name, piece) for piece in pieces])
+                events += subject.feed([metering()]) + subject.finish()
+                joined = "".join(e.text for e in events if isinstance(e, kind))
+                self.assertEqual(joined, "a\U0001f600b\ufffdc\ufffd", (name, at))
+
+    def test_last_half(self) -> None:
+        """A character whose other half never comes is shown as lost, before the end."""
+        subject = interpreter()
+        self.assertEqual(
+            subject.feed([event("assistantResponseEvent", b'{"content":"\\ud83d"}')]), []
+        )
+        thought = event("reasoningContentEvent", b'{"text":"\\ud83d","signature":"s"}')
+        self.assertEqual(subject.feed([thought]), [ThinkingSigned("s")])
+        events = subject.finish()
+        self.assertEqual(events[:2], [ThinkingDelta("\ufffd"), TextDelta("\ufffd")])
+        self.assertEqual(ended(events), StopReason.END_TURN)
+
+    def test_inputs(self) -> None:
+        """The input of a call is joined as well, each call for itself, also at its stop."""
+        text = '{"p":"\ud83d\ude00"}'
+        for at in range(len(text) + 1):
+            subject = interpreter()
+            frames = [
+                event("toolUseEvent", json.dumps({"toolUseId": "a", "name": "t", **more}).encode())
+                for more in ({"input": text[:at]}, {"input": text[at:]}, {"stop": True})
+            ]
+            events = subject.feed([*frames, metering()])
+            inputs = "".join(e.json for e in events if isinstance(e, ToolInputDelta))
+            self.assertEqual(inputs, '{"p":"\U0001f600"}', at)
+        payload = b'{"toolUseId":"b","name":"t","input":"1\\ud83d","stop":true}'
+        events = interpreter().feed([event("toolUseEvent", payload)])
+        self.assertEqual(events[1:3], [ToolInputDelta("b", "1\ufffd"), ToolEnded("b")])
+        payload = b'{"toolUseId":"b","name":"t","input":{"p":1}}'
+        subject = interpreter()
+        subject.feed([event("assistantResponseEvent", b'{"content":"\\ud83dx"}')])
+        events = subject.feed([event("toolUseEvent", payload), tool("b", stop=True)])
+        self.assertEqual(events[1], ToolInputDelta("b", '{"p":1}'))
+
+
+class FailedTests(SynchronousTestCase):
+    """What is left of an answer that failed."""
+
+    def test_flush(self) -> None:
+        """Text that waited for an open call comes out, once."""
+        subject = interpreter()
+        subject.feed([tool("a", input='{"p":'), said("later"), tool("b", input="{}")])
+        self.assertRaises(Throttled, subject.feed, [exception("ThrottlingException", {})])
+        self.assertTrue(subject.cut_call)
+        self.assertEqual(subject.flush(), [TextDelta("later")])
+        self.assertEqual(subject.flush(), [])
+
+    def test_no_call_without_input(self) -> None:
+        """Never behind a call that could be taken for one without arguments."""
+        subject = interpreter()
+        subject.feed([tool("a"), said("later")])
+        self.assertEqual(subject.flush(), [])
+
+    def test_nothing_open(self) -> None:
+        """Then nothing waits."""
+        subject = interpreter()
+        subject.feed([said("a")])
+        self.assertEqual(subject.flush(), [])
+        self.assertFalse(subject.cut_call)
+
+
+class SizeTests(SynchronousTestCase):
+    """What is counted is what was given, at any time."""
+
+    def test_held_text_counts_when_it_goes_on(self) -> None:
+        """So a limit on tokens can be kept to the character."""
+        subject = interpreter({"up": "client"})
+        frames = [
+            said("h\u00e9"),
+            tool("a", "up", input="{"),
+            said("later"),
+            event("reasoningContentEvent", {"text": "hm", "signature": "sig"}),
+            tool("b", "up", input="{}", stop=True),
+            tool("a", "up", input="}"),
+            tool("a", "up", stop=True),
+            metering(),
+        ]
+        given: list[StreamEvent] = []
+        for frame in frames:
+            given += subject.feed([frame])
+            tally = Tally()
+            counted(tally, given)
+            self.assertEqual(
+                (subject.tally.chars, subject.tally.octets), (tally.chars, tally.octets)
+            )
+        self.assertEqual(subject.usage().output_tokens, subject.finish()[0].output_tokens)  # type: ignore[union-attr]

@@ -4,7 +4,8 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.errors import ProtocolViolation
-from kiro2api.kiro.payloads import Content, ContextUsage, is_cut_short, read
+from kiro2api.kiro.halves import Halves
+from kiro2api.kiro.payloads import Content, ContextUsage, ToolFragment, is_cut_short, read
 
 CONTENT = msgspec.json.Decoder(Content)
 
@@ -15,12 +16,12 @@ class ReadTests(SynchronousTestCase):
     def test_unknown_keys(self) -> None:
         """Keys in any order, unknown ones among them."""
         payload = b'{"modelId":"m","extra":{"a":[1]},"content":"hi"}'
-        self.assertEqual(read(CONTENT, payload).content, "hi")
+        self.assertEqual(read(CONTENT, payload, Halves()).content, "hi")
 
     def test_whole_numbers_are_numbers(self) -> None:
         """A percentage may come without a fraction."""
         decoder = msgspec.json.Decoder(ContextUsage)
-        self.assertEqual(read(decoder, b'{"contextUsagePercentage":7}').percent, 7.0)
+        self.assertEqual(read(decoder, b'{"contextUsagePercentage":7}', Halves()).percent, 7.0)
 
     def test_violations(self) -> None:
         """Not JSON, or not of this shape."""
@@ -34,12 +35,27 @@ class ReadTests(SynchronousTestCase):
             b'{"content":"\\ud800","content":5}',
             b'{"a":' * 50_000,
         ):
-            self.assertRaises(ProtocolViolation, read, CONTENT, payload)
+            self.assertRaises(ProtocolViolation, read, CONTENT, payload, Halves())
 
     def test_half_a_surrogate_pair(self) -> None:
-        """Costs a character, not the answer."""
-        self.assertEqual(read(CONTENT, b'{"content":"a\\ud83d"}').content, "a?")
-        self.assertEqual(read(CONTENT, b'{"content":"\\ud83d\\ude00"}').content, "\U0001f600")
+        """Is left where it is, for whoever joins it with the other half, and told of."""
+        halves = Halves()
+        self.assertEqual(
+            read(CONTENT, b'{"content":"\\ud83d\\ude00"}', halves).content, "\U0001f600"
+        )
+        self.assertFalse(halves.met)
+        self.assertEqual(read(CONTENT, b'{"content":"a\\ud83d"}', halves).content, "a\ud83d")
+        self.assertTrue(halves.met)
+
+    def test_half_a_surrogate_pair_elsewhere(self) -> None:
+        """Costs a character, not the answer; an object stays an object."""
+        decoder, halves = msgspec.json.Decoder(ToolFragment), Halves()
+        payload = b'{"toolUseId":"a","name":"n","input":{"p":"x\\ud83d"},"stop":true}'
+        fragment = read(decoder, payload, halves)
+        self.assertFalse(halves.met)
+        self.assertEqual((fragment.id, fragment.name, fragment.stop), ("a", "n", True))
+        assert isinstance(fragment.input, dict)
+        self.assertEqual(msgspec.json.decode(fragment.input["p"]), "x\ufffd")
 
 
 class CutShortTests(SynchronousTestCase):

@@ -305,6 +305,25 @@ class BodyTests(SynchronousTestCase):
             {"reasoningText": {"text": "deep", "signature": "sig"}},
         )
 
+    def test_fields(self) -> None:
+        """Additional fields stand at the root, as they are, with or without a profile."""
+        ready = prepared(Conversation((user("hi"),)))
+        fields = b'{"thinking":{"type":"adaptive"}}'
+        for arn in ("", ARN):
+            value = msgspec.json.decode(ready.body("claude-x", arn, fields))
+            self.assertEqual(
+                value["additionalModelRequestFields"], {"thinking": {"type": "adaptive"}}
+            )
+            self.assertEqual(value.get("profileArn", ""), arn)
+            self.assertEqual(check(value), [])
+        self.assertNotIn(b"additional", ready.body("claude-x", ARN))
+
+    def test_preface(self) -> None:
+        """Goes before the system text, or is one."""
+        for system, expected in ((("be brief",), "<x>\nbe brief"), ((), "<x>")):
+            history = state(Conversation((user("hi"),), system), preface="<x>")["history"]
+            self.assertEqual(history[0]["userInputMessage"]["content"], expected)
+
 
 class RefusalTests(SynchronousTestCase):
     """What cannot be repaired is refused in the client's terms."""

@@ -24,6 +24,7 @@ from kiro2api.emulator.accounts import EmulatedAccount
 from kiro2api.emulator.app import Emulator
 from kiro2api.emulator.calls import Call
 from kiro2api.emulator.script import GENERATE
+from kiro2api.redaction import Secret
 from kiro2api.service import Gateway
 from kiro2api.settings import load
 from kiro2api.upstream.agent import AgentKind
@@ -70,6 +71,7 @@ class UpstreamChannel(HTTPChannel):
     """A connection to the emulator that its site knows, and may be told to break."""
 
     site: "UpstreamSite"
+    transport: Any
 
     def connectionMade(self) -> None:
         self.asked: list[bytes] = []
@@ -86,7 +88,7 @@ class UpstreamChannel(HTTPChannel):
         if data.startswith((b"POST ", b"GET ")):
             self.asked.append(data.split(b" ", 2)[1].split(b"?")[0])
             if self.site.grows_stale and len(self.asked) > 1:
-                self.transport.loseConnection()  # type: ignore[attr-defined]
+                self.transport.loseConnection()
                 return
         super().dataReceived(data)
 
@@ -102,13 +104,13 @@ class UpstreamSite(Site):
         self.grows_stale = False
 
     def buildProtocol(self, addr: Any) -> UpstreamChannel:  # type: ignore[override]
-        channel = UpstreamChannel()
+        channel: Any = UpstreamChannel()
         channel.site = self
         channel.factory = self
         channel.requestFactory = self.requestFactory
         channel.timeOut = self.timeOut
         channel.callLater = reactor.callLater
-        return channel
+        return channel  # type: ignore[no-any-return]
 
     def log(self, request: Any) -> None:
         """Not needed."""
@@ -179,7 +181,9 @@ class LiveCase(TestCase):
             },
         )
         # Not through the settings' own bounds: tests cannot wait that long.
-        settings = dataclasses.replace(settings, drain_seconds=1.0, **changes)
+        settings = dataclasses.replace(
+            settings, **{"drain_seconds": 1.0, "auth_token": Secret(text), **changes}
+        )
         self.gateway = Gateway(settings, reactor, parse_accounts(text))
         self.gateway.privilegedStartService()
         self.gateway.startService()
@@ -232,7 +236,7 @@ class LiveCase(TestCase):
     def _stop_upstream(self, port: Any) -> Deferred[None]:
         for channel in self.upstream.channels:
             if channel.open:
-                channel.transport.abortConnection()  # type: ignore[attr-defined]
+                channel.transport.abortConnection()
         stopped: Deferred[None] = maybeDeferred(port.stopListening)
         return stopped
 

@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from twisted.internet.ssl import CertificateOptions, PrivateCertificate
+from OpenSSL import SSL
+from twisted.internet.ssl import DefaultOpenSSLContextFactory
 
 _DAY = timedelta(days=1)
 
@@ -37,8 +39,8 @@ class Authority:
         )
         self.pem = self._certificate.public_bytes(serialization.Encoding.PEM)
 
-    def server(self, address: str) -> CertificateOptions:
-        """What a server needs to prove that it is this IP address."""
+    def server(self, address: str, folder: str) -> DefaultOpenSSLContextFactory:
+        """What a server needs to prove that it is this IP address; kept in ``folder``."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
         certificate = (
@@ -51,8 +53,9 @@ class Authority:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        options: CertificateOptions = PrivateCertificate.loadPEM(pem).options()
-        return options
+        path = Path(folder, f"{address}.pem")
+        path.write_bytes(pem)
+        return DefaultOpenSSLContextFactory(str(path), str(path), sslmethod=SSL.TLS_METHOD)
 
 
 def _named(name: str) -> x509.Name:

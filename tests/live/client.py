@@ -55,7 +55,7 @@ def parse(data: bytes, closed: bool = False) -> list[Answer]:
 
 
 def _dechunked(data: bytes) -> tuple[bytes, bytes, bool]:
-    pieces = []
+    pieces: list[bytes] = []
     while True:
         size, separator, rest = data.partition(b"\r\n")
         if not separator:
@@ -78,6 +78,7 @@ class Caller(Protocol):
     def __init__(self) -> None:
         self.data = bytearray()
         self.closed: str = ""
+        self.key = KEY
         self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
 
     def send(self, data: bytes) -> None:
@@ -90,7 +91,7 @@ class Caller(Protocol):
         lines = [
             f"POST {path} HTTP/{version}",
             "host: localhost",
-            f"x-api-key: {KEY}",
+            f"x-api-key: {self.key}",
             "content-type: application/json",
             f"content-length: {len(raw)}",
             *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from twisted.internet.ssl import CertificateOptions
+from twisted.internet.interfaces import IOpenSSLContextFactory
 
 from kiro2api.emulator.script import Script
 from tests.live.case import KEYED, LiveCase
@@ -69,13 +69,13 @@ class ConnectionTests(LiveCase):
         self.assertEqual(self.gateway.parts.meter.recent[-1].attempts, 1)
 
     async def test_failover(self) -> None:
-        """A throttled account, one that breaks off before its first event, then a good one: the
-        client sees one good answer, and the next question goes to the good account at once."""
+        """A throttled account, one that fails in its first frame, then a good one: the client
+        sees one good answer, and the next question goes to the good account at once."""
         third = KEYED[1].__class__(name="third", method="api_key", api_key="ksk_third_account")
         await self.start((*KEYED, third))
         self.emulator.script(
             Script(account="first", status=429, error="ThrottlingException", retry_after="60"),
-            Script(account="second", cut_at=0),
+            Script(account="second", exception_at=0, exception="InternalServerException"),
         )
         caller = await self.call()
         await self.asked(caller)
@@ -91,7 +91,7 @@ class ConnectionTests(LiveCase):
     async def test_no_second_attempt_after_the_first_byte(self) -> None:
         """What breaks off midway is told in the stream, and asked nowhere else (I2)."""
         await self.start(KEYED)
-        self.emulator.script(Script(text="", events=50, cut_at=5))
+        self.emulator.script(Script(text="", events=50, interval=0.01, cut_at=5))
         caller = await self.call()
         await self.asked(caller)
         body = caller.answer().body
@@ -127,7 +127,7 @@ class CertificateTests(LiveCase):
 
         self.addCleanup(restore)
 
-    async def start_tls(self, identity: CertificateOptions) -> Caller:
+    async def start_tls(self, identity: IOpenSSLContextFactory) -> Caller:
         """Both services, with this proof of identity, and a question to them."""
         self.start_upstream(KEYED[:1], identity)
         await self.start_gateway(KEYED[:1])
@@ -138,7 +138,7 @@ class CertificateTests(LiveCase):
 
     async def test_trusted(self) -> None:
         """The right name, from the authority: served, and the connection is kept."""
-        caller = await self.start_tls(self.authority.server("127.0.0.1"))
+        caller = await self.start_tls(self.authority.server("127.0.0.1", self.folder))
         caller.ask()
         await caller.whole(2)
         self.assertEqual([answer.status for answer in caller.answers()], [200, 200])
@@ -147,15 +147,17 @@ class CertificateTests(LiveCase):
 
     async def test_unknown_authority(self) -> None:
         """The right name from somebody else: refused before anything is sent."""
-        self.assert_refused(await self.start_tls(Authority("another").server("127.0.0.1")))
+        self.assert_refused(
+            await self.start_tls(Authority("another").server("127.0.0.1", self.folder))
+        )
 
     async def test_another_name(self) -> None:
         """The wrong name, from the authority."""
-        self.assert_refused(await self.start_tls(self.authority.server("127.0.0.2")))
+        self.assert_refused(await self.start_tls(self.authority.server("127.0.0.2", self.folder)))
 
     async def test_leaving_closes_at_once(self) -> None:
         """A TLS connection that is paused can be closed as well."""
-        self.start_upstream(KEYED[:1], self.authority.server("127.0.0.1"))
+        self.start_upstream(KEYED[:1], self.authority.server("127.0.0.1", self.folder))
         await self.start_gateway(KEYED[:1])
         self.emulator.script(Script(text="x" * 65_536, repeat=1_000))
         caller = await self.call()

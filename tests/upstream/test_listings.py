@@ -38,6 +38,18 @@ class ModelsTests(SynchronousTestCase):
         self.assertEqual(models, [OfferedModel("a"), OfferedModel("b")])
         self.assertEqual(token, "")
 
+    def test_fields_schema(self) -> None:
+        """Kept as JSON text; what is no object, or huge, is none."""
+        for schema, kept in (
+            (b'{"type": "object"}', b'{"type": "object"}'),
+            (b"null", b""),
+            (b"[1]", b""),
+            (b'{"x":"%s"}' % (b"y" * 70_000), b""),
+        ):
+            body = b'{"models":[{"modelId":"m","additionalModelRequestFieldsSchema":%b}]}' % schema
+            (model,), _ = parse_models(body)
+            self.assertEqual(model.fields_schema, kept)
+
     def test_nothing(self) -> None:
         """No list at all is an empty one."""
         for body in (b"{}", b'{"models":null}'):

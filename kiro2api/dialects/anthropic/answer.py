@@ -79,10 +79,15 @@ class AnthropicStreamWriter(BlockSequence):
         return b"" if self._over else _PING
 
     def fail(self, error: KiroError) -> bytes:
-        """Close what is open, then the error event; never a ``message_stop`` after it."""
+        """Close what is open, then the error event; never a ``message_stop`` after it.
+
+        A call stays open: clients carry out a closed one with whatever came of its input, and go
+        on as if it had been meant; an open one they ask for again.
+        """
         if self._over:
             return b""
-        self._leave(cut=True)
+        if self._state is not State.TOOL:
+            self._leave()
         self._state = State.FAILED
         self._out += (b"event: error\ndata: ", event_body(error, self._opening.request_id), b"\n\n")
         return self._taken()

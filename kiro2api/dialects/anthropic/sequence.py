@@ -58,8 +58,9 @@ _STOP_REASONS: Final = {
 class BlockSequence(ABC):
     """Takes events in any order, calls its own ``_show`` methods in the dialect's order.
 
-    Invariant: blocks never overlap, every opened block is closed once, no text block is empty,
-    no tool id occurs twice, nothing is shown after the end.
+    Invariant: blocks never overlap, every opened block is closed once (but for a call in which
+    the answer fails), no text block is empty, no tool id occurs twice, nothing is shown after
+    the end.
     """
 
     __slots__ = ("_fragments", "_index", "_state", "_tool", "_tool_broken", "_tools", "_usage")

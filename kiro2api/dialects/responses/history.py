@@ -125,7 +125,7 @@ def _custom_call(item: Item, place: Place, box: Toolbox) -> Turn:
 
 def _local_shell_call(item: Item, place: Place, box: Toolbox) -> Turn:
     action = _object(item.action)
-    kept = {key: action[key] for key in _SHELL_KEYS if action.get(key, b"null") != b"null"}
+    kept = {key: action[key] for key in _SHELL_KEYS if key in action and given(action[key])}
     return _called(item, place, box.name_of(LOCAL_SHELL), msgspec.json.encode(kept))
 
 

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
-from kiro2api.dialects.chat.shapes import NOTHING, Format, decoded, misshapen
+from kiro2api.dialects.chat.shapes import NOTHING, Grammar, decoded, misshapen
 from kiro2api.errors import RequestRejected
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ class Tool(msgspec.Struct, gc=False):
     name: str | None = None
     description: str | None = None
     parameters: msgspec.Raw = NOTHING
-    format: Format | None = None
+    format: Grammar | None = None
     tools: msgspec.Raw = NOTHING
 
 
@@ -154,6 +154,7 @@ TOOL: Final = msgspec.json.Decoder(Tool)
 CHOICE: Final = msgspec.json.Decoder(Choice | str | None)
 TEXT: Final = msgspec.json.Decoder(TextOptions | None)
 _KIND: Final = msgspec.json.Decoder(_Kind)
+
 
 def decode(body: bytes) -> Body:
     """Decode a request body; raises RequestRejected naming the field at fault."""

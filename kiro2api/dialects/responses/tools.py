@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from kiro2api.conversation.question import ToolSpec
-from kiro2api.dialects.chat.shapes import Custom, given
+from kiro2api.dialects.chat.shapes import Custom, Format, given
 from kiro2api.dialects.chat.tools import freeform_spec
 from kiro2api.dialects.responses.shapes import TOOL, TOOLS, Tool, known, within
 from kiro2api.errors import RequestRejected
@@ -120,7 +120,8 @@ def _collect(
             offers.append(_Offer(Callee("local_shell", LOCAL_SHELL, namespace), _SHELL_SPEC))
         elif kind == "custom":
             name = _named(tool, where)
-            spec = freeform_spec(Custom(name, tool.description, tool.format), where)
+            grammar = None if tool.format is None else Format("grammar", tool.format)
+            spec = freeform_spec(Custom(name, tool.description, grammar), where)
             offers.append(_Offer(Callee("custom", name, namespace), spec))
         elif kind == "function":
             offers.append(_function(tool, where, namespace))

@@ -349,8 +349,11 @@ class FailTests(SynchronousTestCase):
         self.check([ThinkingDelta("a")], block_stop(0))
 
     def test_in_tool(self) -> None:
-        """The call is closed without inventing an input."""
-        self.check([TextDelta("a"), ToolBegun("t", "n")], block_stop(1))
+        """The call is left open, whatever came of its input: clients run a closed one."""
+        begun = [TextDelta("a"), ToolBegun("t", "n")]
+        self.check(begun, b"")
+        self.check([*begun, ToolInputDelta("t", "{}")], b"")
+        self.check([*begun, ToolInputDelta("t", "{}"), ToolEnded("t")], b"")
 
     def test_after_the_end(self) -> None:
         """An ended answer cannot fail, ping or grow any more."""

@@ -1,0 +1,70 @@
+# -*- test-case-name: tests.store.test_leases -*-
+"""Leases, as rows: what only one process at a time may do.
+
+Must not know what is done under them. The processes are on one machine, so that they agree on
+the time.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import Connection, insert, select, update
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from kiro2api.accounts.interfaces import ILeases
+from kiro2api.store.database import Database
+from kiro2api.store.schema import LEASES
+
+_LONGEST: Final = 600.0
+"""A lease that ends later than so many seconds from now was won before the clock was set back."""
+
+
+@implementer(ILeases)
+class LeaseRows:
+    """The table ``leases``.
+
+    :param holder: names this process and no other, not even one that had its number before.
+    :param now: epoch seconds.
+    """
+
+    def __init__(
+        self, database: Database, holder: str, now: Callable[[], float] = time.time
+    ) -> None:
+        self._database = database
+        self._holder = holder
+        self._now = now
+
+    def win(self, name: str, seconds: float) -> Deferred[int | None]:
+        """The new fence, or None while another process holds the lease."""
+
+        def win(connection: Connection) -> int | None:
+            now = self._now()
+            mine = LEASES.c.name == name
+            row = connection.execute(select(LEASES).where(mine)).one_or_none()
+            if row is not None and row.holder not in ("", self._holder):
+                if now < row.expires_at <= now + _LONGEST:
+                    return None
+            values = {
+                "holder": self._holder,
+                "fence": 1 if row is None else row.fence + 1,
+                "expires_at": now + min(seconds, _LONGEST),
+            }
+            if row is None:
+                connection.execute(insert(LEASES).values({**values, "name": name}))
+            else:
+                connection.execute(update(LEASES).where(mine).values(values))
+            return int(values["fence"])
+
+        return self._database.run(win)
+
+    def give_up(self, name: str, fence: int) -> Deferred[None]:
+        """Free the lease, unless somebody has won it since."""
+        return self._database.run(lambda connection: free(connection, name, fence))
+
+
+def free(connection: Connection, name: str, fence: int) -> None:
+    """The same inside a transaction of the caller's."""
+    held = (LEASES.c.name == name) & (LEASES.c.fence == fence)
+    connection.execute(update(LEASES).where(held).values({"holder": "", "expires_at": 0.0}))

@@ -1,0 +1,153 @@
+"""Claude Code itself: where to get it, and how to run it once without a terminal."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.clients.running import KEY
+
+PACKAGE = "@anthropic-ai/claude-code"
+VERSION = "2.1.330"
+INSTALL_SECONDS = 240.0
+RUN_SECONDS = 45.0
+
+_QUIET = {
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_TELEMETRY": "1",
+    "DISABLE_ERROR_REPORTING": "1",
+    "DISABLE_AUTOUPDATER": "1",
+}
+
+
+class NotInstalled(Exception):
+    """Claude Code cannot be had here; the message says why."""
+
+
+def installed(cache: Path) -> Path:
+    """The program, from the cache or else from npm; raises NotInstalled."""
+    folder = cache / "claude-code" / VERSION
+    if (program := _program(folder)) is not None:
+        return program
+    npm = shutil.which("npm")
+    if npm is None:
+        raise NotInstalled(f"npm is needed to install {PACKAGE}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=folder.parent))
+    try:
+        _install(npm, fresh)
+        # Installed elsewhere and renamed: half an installation never looks like a whole one.
+        if not folder.exists():
+            fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    program = _program(folder)
+    if program is None:
+        raise NotInstalled(f"{PACKAGE} {VERSION} has no program for this machine")
+    return program
+
+
+def _program(folder: Path) -> Path | None:
+    """The native program lies in a package of its own for each kind of machine."""
+    found = folder.glob("node_modules/@anthropic-ai/claude-code-*/claude")
+    return next((path for path in found if os.access(path, os.X_OK)), None)
+
+
+def _install(npm: str, folder: Path) -> None:
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    try:
+        subprocess.run(
+            [npm, "install", *options, "--prefix", str(folder), f"{PACKAGE}@{VERSION}"],
+            check=True,
+            capture_output=True,
+            timeout=INSTALL_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise NotInstalled(f"npm took longer than {INSTALL_SECONDS:g} seconds") from None
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.decode("utf-8", "replace")[-500:]
+        raise NotInstalled(f"npm cannot install {PACKAGE}: {reason}") from None
+
+
+class Run:
+    """One finished run: what it printed, event by event."""
+
+    def __init__(self, output: str, status: int) -> None:
+        self.output = output
+        self.status = status
+        self.events: list[dict[str, Any]] = [
+            json.loads(line) for line in output.splitlines() if line.startswith("{")
+        ]
+
+    @property
+    def result(self) -> str:
+        """The final answer, or what went wrong."""
+        final = self.events[-1]
+        assert final["type"] == "result", self.output
+        return str(final["result"])
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended with an error."""
+        return bool(self.events[-1]["is_error"])
+
+    def blocks(self, kind: str) -> list[dict[str, Any]]:
+        """The content blocks of one type, in order."""
+        return [block for block in self._blocks() if block["type"] == kind]
+
+    def retries(self) -> list[dict[str, Any]]:
+        """Announcements of another try."""
+        return [event for event in self.events if event.get("subtype") == "api_retry"]
+
+    def _blocks(self) -> Iterator[dict[str, Any]]:
+        for event in self.events:
+            content = event.get("message", {}).get("content", [])
+            if isinstance(content, list):
+                yield from content
+
+
+class ClaudeCode:
+    """Runs the program in an empty home and a work folder with a secret in it."""
+
+    def __init__(self, program: Path, folder: Path, secret: str) -> None:
+        self._program = program
+        self.home = folder / "home"
+        self.work = folder / "work"
+        self.secret = secret
+        self.file = self.work / "secret.txt"
+        self.home.mkdir()
+        self.work.mkdir()
+        self.file.write_text(f"The secret is {secret}.\n", "utf-8")
+
+    def ask(self, prompt: str, url: str, *options: str, **variables: str) -> Run:
+        """Ask once, with the service at ``url``; ``variables`` are more of the environment."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "TMPDIR": str(self.home),
+            "ANTHROPIC_BASE_URL": url,
+            **_QUIET,
+            **variables,
+        }
+        if "ANTHROPIC_AUTH_TOKEN" not in variables:
+            environment.setdefault("ANTHROPIC_API_KEY", KEY)
+        words = ["--output-format", "stream-json", "--verbose", "--allowedTools", "Bash Read"]
+        finished = subprocess.run(
+            [str(self._program), "-p", prompt, *words, *options],
+            cwd=self.work,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=RUN_SECONDS,
+        )
+        return Run(finished.stdout.decode("utf-8", "replace"), finished.returncode)
+
+    def reading(self) -> str:
+        """A prompt on which the emulator calls for the file."""
+        call = json.dumps({"file_path": str(self.file)})
+        return f"What does the file say?\ncall Read {call}"
