@@ -7,21 +7,19 @@ other. Must not know accounts, nor how the second answer is opened.
 
 from collections.abc import Callable, Sequence
 
-import msgspec
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from kiro2api.conversation.answer import StreamEvent, Usage
+from kiro2api.conversation.answer import StreamEvent, Usage, added
 from kiro2api.errors import KiroError, UpstreamFault
 from kiro2api.kiro.limits import Limits
 from kiro2api.kiro.unmet import Unmet
 from kiro2api.upstream.interfaces import AnswerStream, IEventSink
 
 Opened = tuple[AnswerStream, Limits]
-_RANKS = ("estimated", "derived", "exact")
 
 
 @implementer(IEventSink)
@@ -170,16 +168,3 @@ class FilteredStream:
             self._log.failure("cannot ask again", failure)
         assert self._before is not None
         self._give_up(self._before)
-
-
-def added(one: Usage, other: Usage) -> Usage:
-    """What two rounds have cost together, as sure as the less sure of them."""
-    return msgspec.structs.replace(
-        other,
-        input_tokens=one.input_tokens + other.input_tokens,
-        output_tokens=one.output_tokens + other.output_tokens,
-        cache_read_tokens=one.cache_read_tokens + other.cache_read_tokens,
-        cache_write_tokens=one.cache_write_tokens + other.cache_write_tokens,
-        credits=one.credits + other.credits,
-        provenance=min(one.provenance, other.provenance, key=_RANKS.index),
-    )

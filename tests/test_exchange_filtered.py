@@ -10,11 +10,11 @@ from kiro2api.conversation.answer import (
     TextDelta,
     ToolBegun,
     ToolEnded,
-    Usage,
+    added,
 )
 from kiro2api.conversation.question import OutputFormat, ToolChoice
 from kiro2api.errors import StreamTruncated, Throttled
-from kiro2api.exchange_filtered import FilteredStream, Opened, added
+from kiro2api.exchange_filtered import FilteredStream, Opened
 from kiro2api.kiro.choices import CalledFor
 from kiro2api.kiro.formats import CODE, Formed
 from kiro2api.kiro.limits import Limits
@@ -273,15 +273,3 @@ class TwoRoundsTests(FilteredCase):
         self.assertTrue(second.paused)
         self.stream.abandon()
         self.assertEqual(second.abandoned, 1)
-
-
-class AddedTests(SynchronousTestCase):
-    """Costs of two rounds."""
-
-    def test_added(self) -> None:
-        """Sums; the window is that of the last; as sure as the less sure."""
-        one = Usage(1, 2, 3, 4, 0.5, 10.0, "exact")
-        other = Usage(10, 20, 30, 40, 0.25, 11.0, "derived")
-        self.assertEqual(added(one, other), Usage(11, 22, 33, 44, 0.75, 11.0, "derived"))
-        self.assertEqual(added(other, one).context_percent, 10.0)
-        self.assertEqual(added(Usage(1, 1), one).provenance, "estimated")

@@ -2,14 +2,17 @@
 """What the model answers, as a closed union of small events.
 
 Grammar, kept by whoever produces events: text and thinking may alternate freely; between
-``ToolBegun`` and its ``ToolEnded`` come only ``ToolInputDelta`` of the same id; one ``Usage`` may
-come before ``Ended``; nothing follows ``Ended``. Must not know any dialect or the upstream.
+``ToolBegun`` and its ``ToolEnded`` come only ``ToolInputDelta`` of the same id; a ``SearchBegun``
+is followed by its ``SearchEnded`` with nothing in between; one ``Usage`` may come before ``Ended``;
+nothing follows ``Ended``. Must not know any dialect or the upstream.
 """
 
 from enum import Enum
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
+
+from kiro2api.conversation.search import SearchHit
 
 
 class StopReason(Enum):
@@ -71,11 +74,27 @@ class ToolEnded(msgspec.Struct, gc=False):
     id: str
 
 
+class SearchBegun(msgspec.Struct, gc=False):
+    """We search the web for the model; the client is told, and has nothing to do."""
+
+    id: str
+    query: str
+
+
+class SearchEnded(msgspec.Struct, gc=False):
+    """What the search found; with an ``error`` (a ``SearchError``) it found nothing."""
+
+    id: str
+    hits: tuple[SearchHit, ...] = ()
+    error: str = ""
+
+
 class Usage(msgspec.Struct, gc=False):
     """Tokens and credits of the exchange.
 
     ``input_tokens`` excludes what was read from or written to a cache. ``provenance``: exact =
-    the upstream counted, derived = from its context percentage, estimated = by us.
+    the upstream counted, derived = from its context percentage, estimated = by us. ``searches``
+    are the web searches that succeeded.
     """
 
     input_tokens: int
@@ -85,6 +104,7 @@ class Usage(msgspec.Struct, gc=False):
     credits: float = 0.0
     context_percent: float = 0.0
     provenance: Literal["exact", "derived", "estimated"] = "estimated"
+    searches: int = 0
 
 
 class Ended(msgspec.Struct, gc=False):
@@ -102,6 +122,24 @@ StreamEvent: TypeAlias = (
     | ToolBegun
     | ToolInputDelta
     | ToolEnded
+    | SearchBegun
+    | SearchEnded
     | Usage
     | Ended
 )
+
+_RANKS: Final = ("estimated", "derived", "exact")
+
+
+def added(one: Usage, other: Usage) -> Usage:
+    """What two rounds have cost together, as sure as the less sure of them."""
+    return msgspec.structs.replace(
+        other,
+        input_tokens=one.input_tokens + other.input_tokens,
+        output_tokens=one.output_tokens + other.output_tokens,
+        cache_read_tokens=one.cache_read_tokens + other.cache_read_tokens,
+        cache_write_tokens=one.cache_write_tokens + other.cache_write_tokens,
+        credits=one.credits + other.credits,
+        provenance=min(one.provenance, other.provenance, key=_RANKS.index),
+        searches=one.searches + other.searches,
+    )

@@ -98,6 +98,23 @@ class ToolSpec(msgspec.Struct, frozen=True):
     freeform: bool = False
 
 
+class ServerTool(msgspec.Struct, frozen=True):
+    """A tool that the client wants the server to run by itself.
+
+    ``name`` is the client's name for it, by which a ``ToolChoice`` may mean it. ``max_uses``
+    counts within one answer. A domain stands for its subdomains too and may go on with a path.
+    ``user_location`` is JSON text with the members ``city``, ``region``, ``country`` and
+    ``timezone``, empty where the client gave none.
+    """
+
+    kind: Literal["web_search"]
+    name: str = "web_search"
+    max_uses: int | None = None
+    allowed_domains: tuple[str, ...] = ()
+    blocked_domains: tuple[str, ...] = ()
+    user_location: bytes = b""
+
+
 class ToolChoice(msgspec.Struct, frozen=True):
     """Whether and which tool must be called; ``name`` only with mode ``named``."""
 
@@ -148,3 +165,4 @@ class Conversation(msgspec.Struct, frozen=True):
     reasoning: Reasoning = Reasoning()
     output_format: OutputFormat | None = None
     session: str = ""
+    server_tools: tuple[ServerTool, ...] = ()

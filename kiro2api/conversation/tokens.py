@@ -35,6 +35,7 @@ _TURN: Final = 4
 _TOOLS: Final = 320
 """The model provider's own instructions about tools, present once there is any."""
 _TOOL: Final = 12
+_SERVER_TOOL: Final = 160
 _CALL: Final = 12
 _IMAGE: Final = 1500
 _DOCUMENT: Final = 1500
@@ -63,8 +64,9 @@ def estimate(conversation: Conversation) -> int:
         total += estimate_text(text)
     for turn in conversation.turns:
         total += _TURN + _parts(turn.parts)
-    if conversation.tools:
+    if conversation.tools or conversation.server_tools:
         total += _TOOLS
+    total += _SERVER_TOOL * len(conversation.server_tools)
     for tool in conversation.tools:
         total += _TOOL + estimate_text(tool.name) + estimate_text(tool.description)
         total += _json(tool.schema)

@@ -24,6 +24,10 @@ _SHELLS = ("bash", "shell", "execute_bash", "exec_command", "run_command", "run_
 _PATHS = ("file_path", "path", "filePath", "filename", "file", "target_file", "absolute_path")
 _COMMANDS = ("command", "cmd", "script")
 _QUOTED = 4000
+_THOUGHT = "The question is clear, so the answer can be short. "
+_THINKING_MODES = tuple(
+    f"<thinking_mode>{mode}</thinking_mode>" for mode in ("enabled", "adaptive")
+)
 _ECHOED = 160
 
 
@@ -59,8 +63,10 @@ def answer(body: Mapping[str, Any]) -> Answer:
         else:
             said = Answer(_echo(question, len(message.get("images") or ())))
     if _wants_thinking(body):
-        thinking = "The question is clear, so the answer can be short. "
-        said = msgspec.structs.replace(said, thinking=thinking)
+        said = msgspec.structs.replace(said, thinking=_THOUGHT)
+    elif _is_asked_by_tags(state):
+        text = f"<thinking>{_THOUGHT}</thinking>\n\n{said.text}"
+        said = msgspec.structs.replace(said, text=text)
     return said
 
 
@@ -84,6 +90,14 @@ def _wants_thinking(body: Mapping[str, Any]) -> bool:
     thinking = fields.get("thinking")
     kind = thinking.get("type") if isinstance(thinking, Mapping) else None
     return kind in ("adaptive", "enabled") or "reasoning" in fields
+
+
+def _is_asked_by_tags(state: Mapping[str, Any]) -> bool:
+    """Wire: older models think aloud, in tags, when the system text tells them so."""
+    for turn in (state.get("history") or ())[:1]:
+        content: str = (turn.get("userInputMessage") or {}).get("content") or ""
+        return content.startswith(_THINKING_MODES)
+    return False
 
 
 def _about_results(results: list[Any]) -> str:

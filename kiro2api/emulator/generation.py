@@ -13,26 +13,13 @@ import msgspec
 
 from kiro2api.emulator.accounts import Accounts, Member
 from kiro2api.emulator.answers import answer
-from kiro2api.emulator.listings import offered, rate, window
+from kiro2api.emulator.listings import fields_schema, offered, rate, window
 from kiro2api.emulator.performance import Part, Performance
 from kiro2api.emulator.replies import Refused, denied, invalid, refusal
 from kiro2api.emulator.script import Script
 from kiro2api.kiro.rules import check
 
 _CHARS_PER_TOKEN = 4
-
-_CLAUDE_FIELDS = frozenset({"thinking", "output_config"})
-_GPT_FIELDS = frozenset({"reasoning"})
-_REASONING_CLAUDES = (
-    "claude-opus-5.5",
-    "claude-opus-5",
-    "claude-fable-5",
-    "claude-sonnet-5",
-    "claude-opus-4.8",
-    "claude-opus-4.7",
-    "claude-opus-4.6",
-    "claude-sonnet-4.6",
-)
 
 
 class Generation:
@@ -143,21 +130,30 @@ def _model(body: Mapping[str, Any]) -> str:
 
 def _extra_fields(body: Mapping[str, Any], model: str) -> None:
     """Wire: the fields are checked against the schema of the model; each maker has its own."""
-    fields = body.get("additionalModelRequestFields") or {}
-    if model.startswith(_REASONING_CLAUDES):
-        known = _CLAUDE_FIELDS
-    elif model.startswith("gpt-"):
-        known = _GPT_FIELDS
-    else:
-        known = frozenset()
-    for key in fields:
-        if not known:
-            message = "additionalModelRequestFields is not supported for this model"
-            raise invalid(message, "REQUEST_BODY_INVALID")
-        if key not in known:
-            message = f"property '{key}' is not defined in the schema"
-            message = f"Invalid additionalModelRequestFields: {message}"
-            raise invalid(message, "REQUEST_BODY_INVALID")
+    fields = body.get("additionalModelRequestFields")
+    if not fields:
+        return
+    schema = fields_schema(model)
+    if schema is None:
+        message = "additionalModelRequestFields is not supported for this model"
+        raise invalid(message, "REQUEST_BODY_INVALID")
+    if message := _against(schema, fields):
+        message = f"Invalid additionalModelRequestFields: {message}"
+        raise invalid(message, "REQUEST_BODY_INVALID")
+
+
+def _against(schema: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
+    """What a value has against a schema of the few keywords that occur."""
+    for key, value in fields.items():
+        inner = schema["properties"].get(key)
+        if inner is None:
+            return f"property '{key}' is not defined in the schema"
+        if inner["type"] == "object":
+            if message := _against(inner, value):
+                return message
+        elif value not in inner["enum"]:
+            return f"'{value}' is not one of {inner['enum']}"
+    return ""
 
 
 def _percent(body: Mapping[str, Any], model: str, size: int) -> float:

@@ -13,6 +13,17 @@ from kiro2api.kiro.models import BUILT_IN, Model
 _NEWER = Model("claude-opus-5.5", ("claude-opus-5-5",), ("claude-opus-5.5",), 1_000_000, 128_000)
 MODELS: Final = {model.name: model for model in (*BUILT_IN, _NEWER)}
 
+_REASONING_CLAUDES: Final = (
+    "claude-opus-5",
+    "claude-fable-5",
+    "claude-sonnet-5",
+    "claude-opus-4.8",
+    "claude-opus-4.7",
+    "claude-opus-4.6",
+    "claude-sonnet-4.6",
+)
+_EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
+
 _RATES = {"opus": 2.2, "haiku": 0.4, "sonnet": 1.3}
 _MONTH_END = 4_102_444_800
 """The day of the reset never comes: the emulator's clock may stand still."""
@@ -45,9 +56,35 @@ def models(account: EmulatedAccount, first: int, size: int) -> dict[str, Any]:
     return page
 
 
+def fields_schema(id: str) -> dict[str, Any] | None:
+    """What a model takes as additional request fields; None for an older one, which takes none."""
+    if id.startswith("gpt-"):
+        return _object(reasoning=_object(effort=_one_of("none", *_EFFORTS)))
+    if not id.startswith(_REASONING_CLAUDES):
+        return None
+    thinking = {"type": _one_of("adaptive", "disabled")}
+    efforts: tuple[str, ...] = _EFFORTS
+    if id.endswith("-4.6"):
+        efforts = tuple(effort for effort in efforts if effort != "xhigh")
+    else:
+        thinking["display"] = _one_of("summarized", "omitted")
+    return _object(thinking=_object(**thinking), output_config=_object(effort=_one_of(*efforts)))
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _one_of(*values: str) -> dict[str, Any]:
+    return {"type": "string", "enum": list(values)}
+
+
 def _model(id: str) -> dict[str, Any]:
     model = MODELS.get(id) or Model(id, (), (id,))
+    schema = fields_schema(id)
+    more = {} if schema is None else {"additionalModelRequestFieldsSchema": schema}
     return {
+        **more,
         "modelId": id,
         "modelName": model.display or id,
         "description": "A model of the emulator",

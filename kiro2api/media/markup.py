@@ -12,9 +12,12 @@ from kiro2api.media.limits import Halted, go_on
 
 _UNSEEN: Final = frozenset({"script", "style", "noscript", "template", "svg", "iframe", "object"})
 _BLOCKS: Final = frozenset(
-    "address article aside blockquote body caption center dd details dialog div dl dt fieldset"
-    " figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr li main menu nav ol option p pre"
-    " section summary table tbody tfoot thead title tr ul".split()
+    re.findall(
+        r"\w+",
+        "address article aside blockquote body caption center dd details dialog div dl dt fieldset"
+        " figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr li main menu nav ol option p"
+        " pre section summary table tbody tfoot thead title tr ul",
+    )
 )
 _HEADINGS: Final = {f"h{level}": "#" * level + " " for level in range(1, 7)}
 _BLANKS: Final = re.compile(r"[ \t\r\f\v\n\xa0]+")

@@ -114,7 +114,7 @@ def _table(table: Any, halted: Halted) -> Iterator[str]:
 
 
 def _excel(data: bytes, halted: Halted) -> Iterator[str]:
-    from openpyxl import load_workbook
+    from openpyxl import load_workbook  # type: ignore[import-untyped]
 
     book = load_workbook(BytesIO(data), read_only=True, data_only=True, keep_links=False)
     try:

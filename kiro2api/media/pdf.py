@@ -7,7 +7,7 @@ The parser is imported with the first PDF. Must not know who attached it.
 from io import BytesIO
 from typing import Any, Final
 
-from kiro2api.media.limits import DOCUMENT_PAGES, Halt, Halted, Unreadable, go_on
+from kiro2api.media.limits import DOCUMENT_PAGES, Halted, Unreadable, go_on
 
 _BROKEN: Final = "it is not a valid PDF file"
 
@@ -25,8 +25,6 @@ def pdf_text(data: bytes, limit: int, halted: Halted) -> tuple[str, str]:
         go_on(halted)
         try:
             text = reader.pages[number - 1].extract_text().strip()
-        except Halt:  # pragma: no cover - nothing in there raises it
-            raise
         except (Exception, RecursionError):  # noqa: BLE001 - a parser at hostile input
             failed += 1
             text = "[this page cannot be read]"

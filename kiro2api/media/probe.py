@@ -22,8 +22,9 @@ _STARTS: Final = (
     (b"\0\0\1\0", "ico"),
     (b"\0\0\0\x0cjP  ", "jp2"),
 )
-_BRANDS: Final = {b"avif": "avif", b"avis": "avif", b"heic": "heic", b"heix": "heic"}
-_BRANDS |= {b"mif1": "heic", b"msf1": "heic", b"hevc": "heic"}
+_BRANDS: Final = dict.fromkeys((b"avif", b"avis"), "avif") | dict.fromkeys(
+    (b"heic", b"heix", b"hevc", b"mif1", b"msf1"), "heic"
+)
 
 # Start-of-frame markers: all of C0..CF but the tables among them.
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

@@ -14,12 +14,11 @@ def document_text(title: str, about: str, text: str) -> str:
     return f"{head}\n{text}\n[end of the document]"
 
 
-def cut(text: str, limit: int, length: int | None = None) -> str:
-    """``text``, at most ``limit`` characters of it; ``length`` where more of it is known."""
-    if len(text) <= limit and length is None:
+def cut(text: str, limit: int) -> str:
+    """At most ``limit`` characters of ``text``, and a line that says so where some are left out."""
+    if len(text) <= limit:
         return text
-    whole = f" of {len(text):,}" if length is None else ""
-    return f"{text[:limit]}\n[cut here: the first {limit:,}{whole} characters are shown]"
+    return f"{text[:limit]}\n[cut here: only the first {limit:,} characters are shown]"
 
 
 def document_name(name: str, media_type: str) -> str:

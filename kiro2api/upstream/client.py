@@ -14,10 +14,12 @@ import msgspec
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.web.http_headers import Headers as RequestFields
 from twisted.web.iweb import IAgent, IResponse
 from zope.interface import implementer
 
 from kiro2api.accounts.account import Account, Credentials
+from kiro2api.conversation.search import SearchHit
 from kiro2api.errors import UpstreamFault, UpstreamUnavailable
 from kiro2api.kiro.faults import classify
 from kiro2api.upstream.bodies import BodyTooLong, BytesBody, read_bounded
@@ -31,6 +33,7 @@ from kiro2api.upstream.listings import (
     parse_object,
     parse_profiles,
 )
+from kiro2api.upstream.searches import parse_search, search_body
 from kiro2api.upstream.stream import LINGER_SECONDS, EventStream, FrameReader
 from kiro2api.wire.eventstream import FrameDecoder
 from kiro2api.wire.eventstream import Headers as FrameHeaders
@@ -39,6 +42,9 @@ MAX_ERROR_BODY: Final = 64 * 1024
 MAX_JSON_BODY: Final = 4 * 1024 * 1024
 MAX_PAGES: Final = 10
 
+_PROFILE_HEADER: Final = b"x-amzn-kiro-profile-arn"
+_SEARCH_ID: Final = "web_search_"
+
 _T = TypeVar("_T")
 
 
@@ -46,12 +52,13 @@ class Timeouts(msgspec.Struct, frozen=True):
     """Time limits in seconds.
 
     ``answer``: from asking to the head of an answer, with connecting and TLS. ``reply``: the same
-    for the control plane. ``silence``: between two reads of a body that is no event stream.
-    ``linger``: see ``EventStream``.
+    for the control plane. ``search``: the same for a web search. ``silence``: between two reads
+    of a body that is no event stream. ``linger``: see ``EventStream``.
     """
 
     answer: float = 60.0
     reply: float = 15.0
+    search: float = 30.0
     silence: float = 10.0
     linger: float = LINGER_SECONDS
 
@@ -85,6 +92,7 @@ class KiroClient:
         self._hosts = hosts
         self._clock = clock
         self._timeouts = timeouts
+        self._entropy = entropy
         self._headers = RequestHeaders(version, entropy)
         # Decoded header blocks, shared by all answers; the decoder bounds it.
         self._known: dict[bytes, FrameHeaders] = {}
@@ -132,6 +140,26 @@ class KiroClient:
         )
         response.deliverBody(stream)
         return stream
+
+    # ── the web ─────────────────────────────────────────────────────────────
+
+    def search(
+        self, account: Account, credentials: Credentials, query: str
+    ) -> Deferred[tuple[SearchHit, ...]]:
+        """What a web search finds: InvokeMCP, with the one tool that it has.
+
+        Wire: the profile is named in a header.
+        """
+
+        async def ask() -> tuple[SearchHit, ...]:
+            body = search_body(query, f"{_SEARCH_ID}{self._entropy()}")
+            headers = self._headers.asking(account, credentials, body=True)
+            for arn in _profile(account, credentials).values():
+                headers.setRawHeaders(_PROFILE_HEADER, [arn.encode("utf-8")])
+            url = f"{self._hosts.data_plane(account, credentials)}/mcp"
+            return parse_search(await self._fetch(headers, url, body, self._timeouts.search))
+
+        return Deferred.fromCoroutine(ask())
 
     # ── the control plane ───────────────────────────────────────────────────
 
@@ -184,11 +212,15 @@ class KiroClient:
 
         return Deferred.fromCoroutine(_all_pages(page))
 
-    async def _ask(
+    def _ask(
         self, account: Account, credentials: Credentials, url: str, body: bytes | None = None
-    ) -> bytes:
+    ) -> Awaitable[bytes]:
         headers = self._headers.asking(account, credentials, body=body is not None)
+        return self._fetch(headers, url, body, self._timeouts.reply)
 
+    async def _fetch(
+        self, headers: RequestFields, url: str, body: bytes | None, seconds: float
+    ) -> bytes:
         def ask() -> Deferred[IResponse]:
             return cast(
                 "Deferred[IResponse]",
@@ -203,7 +235,7 @@ class KiroClient:
                 ),
             )
 
-        response = await self._head(ask, ask, self._timeouts.reply)
+        response = await self._head(ask, ask, seconds)
         if response.code != 200:
             raise await self._refusal(response)
         return await read_bounded(response, MAX_JSON_BODY, self._clock, self._timeouts.silence)

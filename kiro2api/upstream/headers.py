@@ -25,6 +25,10 @@ class _Prepared(NamedTuple):
     credentials: Credentials
     answering: Headers
 
+    def __repr__(self) -> str:
+        # Twisted's headers show their values, the access token among them.
+        return f"<prepared headers with {self.credentials!r}>"
+
 
 class RequestHeaders:
     """Makes requests' headers; the constant part is kept per account.

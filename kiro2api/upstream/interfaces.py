@@ -10,6 +10,7 @@ from zope.interface import Interface
 
 from kiro2api.accounts.account import Account, Credentials
 from kiro2api.conversation.answer import StreamEvent
+from kiro2api.conversation.search import SearchHit
 from kiro2api.errors import UpstreamFault
 
 
@@ -82,3 +83,8 @@ class IKiroClient(Interface):
 
     def usage(account: Account, credentials: Credentials) -> Deferred[object]:
         """The usage limits of this account, as the decoded JSON object."""
+
+    def search(
+        account: Account, credentials: Credentials, query: str
+    ) -> Deferred[tuple[SearchHit, ...]]:
+        """What a web search finds; no page at all is an answer, too. Cancellable."""

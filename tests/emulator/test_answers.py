@@ -193,6 +193,22 @@ class ThinkingTests(SynchronousTestCase):
             sent = question() | {"additionalModelRequestFields": fields}
             self.assertTrue(answer(sent).thinking)
 
+    def test_tags(self) -> None:
+        """Or by tags in front of the system text, and then in tags."""
+        for system, tagged in (
+            ("<thinking_mode>adaptive</thinking_mode><thinking_effort>low</thinking_effort>", True),
+            ("<thinking_mode>enabled</thinking_mode>\nBe brief.", True),
+            ("Be brief. <thinking_mode>enabled</thinking_mode>", False),
+        ):
+            pair = [
+                {"userInputMessage": {"content": system}},
+                {"assistantResponseMessage": {"content": "Yes."}},
+            ]
+            said = answer(question(history=pair))
+            self.assertEqual(said.thinking, "")
+            self.assertEqual(said.text.startswith("<thinking>The question"), tagged, system)
+            self.assertEqual(said.text.count("</thinking>"), int(tagged))
+
     def test_not_asked(self) -> None:
         """Not otherwise."""
         for fields in ({}, None, {"thinking": {"type": "disabled"}}, {"thinking": 1}):

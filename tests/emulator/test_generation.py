@@ -82,6 +82,9 @@ class AdmitTests(GenerationTestCase):
             ("gpt-5.6-sol", claude, "property 'thinking' is not defined"),
             ("claude-haiku-4.5", claude, "not supported for this model"),
             ("claude-haiku-4.5", {}, ""),
+            ("claude-sonnet-4.6", {"output_config": {"effort": "xhigh"}}, "is not one of"),
+            ("claude-opus-4.8", {"output_config": {"effort": "xhigh"}}, ""),
+            ("claude-opus-4.6", {"thinking": {"display": "omitted"}}, "'display' is not defined"),
         ):
             sent = question(modelId=model) | {"additionalModelRequestFields": fields}
             if words:

@@ -7,6 +7,7 @@ from zope.interface import implementer
 
 from kiro2api.accounts.account import Account, Credentials
 from kiro2api.accounts.interfaces import IAccountPool, Outcome
+from kiro2api.conversation.search import SearchHit
 from kiro2api.errors import KiroError, NoAccountAvailable
 from kiro2api.redaction import Secret
 from kiro2api.upstream.interfaces import AnswerStream, IKiroClient, OfferedModel
@@ -71,6 +72,8 @@ class FakeClient:
     def __init__(self, *results: AnswerStream | KiroError | Deferred[AnswerStream]) -> None:
         self.results = list(results)
         self.calls: list[tuple[str, bytes]] = []
+        self.searches: list[tuple[str, str]] = []
+        self.found: Deferred[tuple[SearchHit, ...]] | KiroError | None = None
 
     def generate(
         self, account: Account, credentials: Credentials, body: bytes, interpreter: object
@@ -91,6 +94,17 @@ class FakeClient:
     def usage(self, account: Account, credentials: Credentials) -> Deferred[object]:
         """Unknown."""
         return succeed({})
+
+    def search(
+        self, account: Account, credentials: Credentials, query: str
+    ) -> Deferred[tuple[SearchHit, ...]]:
+        """One page, unless the test put something else."""
+        self.searches.append((account.name, query))
+        if isinstance(self.found, KiroError):
+            return fail(self.found)
+        if self.found is not None:
+            return self.found
+        return succeed((SearchHit("https://a.example/", "A", f"About {query}.", "May 1, 2026"),))
 
 
 class FakeOffers:

@@ -28,7 +28,11 @@ class StopsTests(SynchronousTestCase):
         """The events of a text, the same wherever it is cut."""
         expected = fed(Stops(stops, now), [[TextDelta(text), USAGE, END]])
         for at in range(len(text) + 1):
-            batches = [[TextDelta(text[:at])], [TextDelta(text[at:])], [USAGE, END]]
+            batches: list[list[StreamEvent]] = [
+                [TextDelta(text[:at])],
+                [TextDelta(text[at:])],
+                [USAGE, END],
+            ]
             self.assertEqual(fed(Stops(stops, now), batches), expected, at)
         letters: list[list[StreamEvent]] = [[TextDelta(letter)] for letter in text]
         self.assertEqual(fed(Stops(stops, now), [*letters, [USAGE, END]]), expected)

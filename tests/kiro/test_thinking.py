@@ -50,7 +50,11 @@ class SplitterTests(SynchronousTestCase):
         """The events of a text, which are the same wherever it is cut."""
         expected = fed(ThinkingSplitter(), [[TextDelta(text), USAGE, END]])
         for at in range(len(text) + 1):
-            batches = [[TextDelta(text[:at])], [TextDelta(text[at:])], [USAGE, END]]
+            batches: list[list[StreamEvent]] = [
+                [TextDelta(text[:at])],
+                [TextDelta(text[at:])],
+                [USAGE, END],
+            ]
             self.assertEqual(fed(ThinkingSplitter(), batches), expected, (text, at))
         by_character: list[list[StreamEvent]] = [[TextDelta(char)] for char in text]
         self.assertEqual(fed(ThinkingSplitter(), [*by_character, [USAGE, END]]), expected)

@@ -87,7 +87,7 @@ class Draft:
             self._end_call(event.id)
         elif isinstance(event, Usage):
             self.usage = event
-        else:
+        elif isinstance(event, Ended):
             self.ended = event
             self._close("incomplete" if event.reason in _CUT_SHORT else "completed")
 

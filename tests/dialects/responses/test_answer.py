@@ -86,7 +86,13 @@ class BytesTests(SynchronousTestCase):
 
     def test_one_read_one_write(self) -> None:
         """Batches of any size give the same stream."""
-        events = [TextDelta("a"), TextDelta("b"), ToolBegun("1", "tool0"), ToolEnded("1"), END]
+        events: list[StreamEvent] = [
+            TextDelta("a"),
+            TextDelta("b"),
+            ToolBegun("1", "tool0"),
+            ToolEnded("1"),
+            END,
+        ]
         writer = ResponseWriter(opening())
         split = b"".join(writer.write([event]) for event in events)
         self.assertEqual(ResponseWriter(opening()).write(events), split)
@@ -140,7 +146,7 @@ class OrderTests(SynchronousTestCase):
 
     def test_custom_call(self) -> None:
         """Raw text, once it can be told from the JSON around it."""
-        events = [
+        events: list[StreamEvent] = [
             ToolBegun("1", "tool1"),
             ToolInputDelta("1", '{"inp'),
             ToolInputDelta("1", 'ut":"raw\\n"}'),
@@ -161,7 +167,7 @@ class OrderTests(SynchronousTestCase):
 
     def test_local_shell(self) -> None:
         """An item without events of its own."""
-        events = [
+        events: list[StreamEvent] = [
             ToolBegun("1", "local_shell"),
             ToolInputDelta("1", '{"command":["ls"],"timeout_ms":5}'),
             ToolEnded("1"),
@@ -172,7 +178,7 @@ class OrderTests(SynchronousTestCase):
 
     def test_reasoning(self) -> None:
         """A summary in words where it is wanted, else the bare item."""
-        events = [ThinkingDelta("hm"), ThinkingDelta("!"), ThinkingSigned("sig")]
+        events: list[StreamEvent] = [ThinkingDelta("hm"), ThinkingDelta("!"), ThinkingSigned("sig")]
         self.assertEqual(["output_item.added", "output_item.done"], self.kinds(*events))
         self.assertEqual(
             [
@@ -189,10 +195,10 @@ class OrderTests(SynchronousTestCase):
 
     def test_hidden_reasoning(self) -> None:
         """Without words there is no summary, wanted or not."""
-        for events in ([ThinkingRedacted("AAAA")], [ThinkingSigned("sig")]):
+        for event in (ThinkingRedacted("AAAA"), ThinkingSigned("sig")):
             self.assertEqual(
                 ["output_item.added", "output_item.done"],
-                self.kinds(*events, reasoning={"summary": "auto"}),
+                self.kinds(event, reasoning={"summary": "auto"}),
             )
 
     def test_long_arguments(self) -> None:

@@ -57,8 +57,8 @@ class InputTests(SynchronousTestCase):
                 input=[{"role": "developer", "content": "Now."}, {"role": "user", "content": "Hi"}],
             )
             self.assertEqual(("Be brief.", "Now."), found.system)
-        for sent in ("", None):
-            self.assertEqual((), conversation(instructions=sent, input="Hi").system)
+        for none in ("", None):
+            self.assertEqual((), conversation(instructions=none, input="Hi").system)
 
     def test_only_instructions(self) -> None:
         """They are the question then."""
@@ -219,15 +219,16 @@ class EarlierTests(SynchronousTestCase):
             self.assertEqual("r", found.previous)
 
 
+KEYS = (
+    *("type", "role", "content", "name", "tools", "id", "output", "call_id", "text"),
+    *("arguments", "input", "action", "format", "schema", "namespace", "image_url"),
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-1, 1) | st.text(max_size=4),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                "type role content name tools id output call_id text arguments input action "
-                "format schema namespace image_url".split()
-            ),
+            st.sampled_from(KEYS),
             inner,
             max_size=4,
         )

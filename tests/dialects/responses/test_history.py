@@ -225,8 +225,8 @@ class OtherTests(SynchronousTestCase):
             item = {"type": "reasoning", "summary": [], "encrypted_content": seal(thought)}
             self.assertEqual(Turn("assistant", (thought,)), turn(item))
         for content in (None, "gAAAAAB", "k2a1.?"):
-            item = {"type": "reasoning", "summary": [], "encrypted_content": content}
-            self.assertEqual(((), ()), read(item))
+            other: Any = {"type": "reasoning", "summary": [], "encrypted_content": content}
+            self.assertEqual(((), ()), read(other))
 
     def test_unknown(self) -> None:
         """Skipped, unless they speak like a message."""

@@ -40,7 +40,8 @@ class OfferTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """No list and an empty one."""
-        for given in (None, []):
+        nothing: list[Any] = [None, []]
+        for given in nothing:
             self.assertEqual((), box(given).specs)
 
     def test_custom(self) -> None:
