@@ -37,9 +37,15 @@ setup(
         "jsonschema>=4.23,<5",
         "sqlalchemy>=2.1,<2.2",
         "alembic>=1.20,<2",
+        "pypdf>=7.1,<8",
+        "pillow>=13,<14",
     ],
     extras_require={
+        # Word and Excel: an extra, because lxml comes with them and few clients send any.
+        "documents": ["python-docx>=1.2,<2", "openpyxl>=3.1,<4"],
         "test": [
+            "python-docx>=1.2,<2",
+            "openpyxl>=3.1,<4",
             "pytest>=9.2,<10",
             "pytest-twisted>=1.14,<2",
             "pytest-cov>=7,<9",

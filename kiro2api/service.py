@@ -169,6 +169,7 @@ class Gateway(Service):
             await _settled(port.stopListening())
         await parts.site.drain(self.settings.drain_seconds)
         await parts.keeper.stopService()
+        await parts.media.stop()
         parts.offers.stop()
         await parts.pool.stop()
         for agent in parts.agents:

@@ -202,7 +202,7 @@ class Settings:
             "KIRO_COOLDOWN_SECONDS",
             seconds(1, 86400),
             "30",
-            "How long an account rests after a failure that names no time of its own.",
+            "How long a throttled account rests at first, where the upstream names no time.",
             "seconds",
         ),
     ]
@@ -244,6 +244,35 @@ class Settings:
             str(64 * MIB),
             "The largest request body that is read.",
             "bytes",
+        ),
+    ]
+    image_max_side: Annotated[
+        int,
+        Setting(
+            "KIRO_IMAGE_MAX_SIDE",
+            whole(200, 8000),
+            "2000",
+            "Larger images are made smaller: the longer side of one.",
+            "pixels",
+        ),
+    ]
+    image_max_bytes: Annotated[
+        int,
+        Setting(
+            "KIRO_IMAGE_MAX_BYTES",
+            whole(50_000, 10_000_000),
+            "3750000",
+            "Larger images are compressed or made smaller.",
+            "bytes",
+        ),
+    ]
+    fetch_urls: Annotated[
+        bool,
+        Setting(
+            "KIRO_FETCH_URLS",
+            yes_or_no(),
+            "false",
+            "Fetch images and documents that clients give as https addresses.",
         ),
     ]
     connect_timeout_seconds: Annotated[

@@ -6,6 +6,7 @@ Pure. Must not know how a search is made, nor when.
 """
 
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -183,17 +184,20 @@ def permitted(
 def within(url: str, domains: Sequence[str]) -> bool:
     """Whether a page is of one of these domains, or of a subdomain of theirs.
 
-    A domain may go on with a path, which is then the beginning of the page's; a ``*`` at its end
-    stands for anything, as it does anyway.
+    A domain may go on with a path, which is then the beginning of the page's; a ``*`` in it stands
+    for anything.
     """
     if not domains:
         return False
     host, path = _split(url)
     for domain in domains:
         wanted, below = _split(domain)
-        below = below.removesuffix("*").rstrip("/")
-        fits = host == wanted or (bool(wanted) and host.endswith(f".{wanted}"))
-        if fits and (not below or path == below or path.startswith(f"{below}/")):
+        below = below.rstrip("*").rstrip("/")
+        if not wanted or not f".{host}".endswith(f".{wanted}"):
+            continue
+        if not below or path == below or path.startswith(f"{below}/"):
+            return True
+        if "*" in below and fnmatchcase(path, f"{below}*"):
             return True
     return False
 
@@ -206,4 +210,4 @@ def _split(address: str) -> tuple[str, str]:
         host = parts.hostname or ""
     except ValueError:
         return "", ""
-    return host.removeprefix("www.").rstrip("."), parts.path
+    return host.removeprefix("*.").removeprefix("www.").rstrip("."), parts.path

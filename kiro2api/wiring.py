@@ -21,6 +21,9 @@ from kiro2api.accounts.tokensource import IdcTokenSource, SocialTokenSource
 from kiro2api.errors import NotFound
 from kiro2api.ids import Ids
 from kiro2api.kiro.models import BUILT_IN, Catalogue, Model
+from kiro2api.media.fetch import Fetcher, PinnedAgents, resolver
+from kiro2api.media.limits import Limits
+from kiro2api.media.room import Media
 from kiro2api.metering import Meter
 from kiro2api.settings import Settings
 from kiro2api.store.accounts import AccountRows
@@ -95,6 +98,7 @@ class Wiring:
             fresh=data_agent.fresh,
         )
         self.offers = OfferedModels(client, reactor)
+        self.media = self._media()
         self.meter = Meter()
         self._build_web(client)
 
@@ -118,7 +122,11 @@ class Wiring:
     def _pool(self, http: Any) -> AccountPool:
         reactor, hosts = self._reactor, self._hosts
         keyring = Keyring(self._configured.credentials)
-        ledger = Ledger(self._configured.accounts, self._configured.disabled)
+        ledger = Ledger(
+            self._configured.accounts,
+            self._configured.disabled,
+            self._settings.cooldown_seconds,
+        )
         rows = AccountRows(self._database)
         social = SocialTokenSource(
             http, reactor, url=f"{hosts.social_auth()}/refreshToken", user_agent=USER_AGENT
@@ -133,6 +141,15 @@ class Wiring:
         leases = LeaseRows(self._database, self.ids.hex())
         renewal = RefreshOnce({"social": social, "idc": idc}, rows, keyring, reactor, leases)
         return AccountPool(ledger, keyring, rows, renewal, reactor, jitter=random.random)
+
+    def _media(self) -> Media:
+        settings, reactor = self._settings, self._reactor
+        fetcher = None
+        if settings.fetch_urls:
+            agents = PinnedAgents(reactor)
+            fetcher = Fetcher(resolver(reactor), agents.towards, reactor, USER_AGENT)
+        limits = Limits(side=settings.image_max_side, image_bytes=settings.image_max_bytes)
+        return Media(reactor, limits=limits, fetcher=fetcher)
 
     def _build_web(self, client: KiroClient) -> None:
         # Klein imports the global reactor, so it may only be imported once one was chosen.
@@ -176,6 +193,7 @@ class Wiring:
             ),
             default_group=DEFAULT_GROUP,
             new_id=self.ids.hex,
+            media=self.media,
         )
         shelf = ModelShelf(catalogue, self.members, self.offers, DEFAULT_GROUP)
         models = ModelApi(self.gate, serving, shelf)

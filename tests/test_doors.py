@@ -24,6 +24,7 @@ DOORS: dict[str, set[str]] = {
     "accounts": {"errors", "redaction", "upstream.bodies"},
     "store": {"errors", "redaction", "accounts"},
     "upstream": {"transports", "errors", "redaction", "conversation", "wire", "kiro", "accounts"},
+    "media": {"errors", "redaction", "conversation", "kiro.media", "upstream.bodies"},
     "exchange": {"errors", "conversation", "kiro", "accounts", "upstream"},
     "metering": {"errors"},
     "web": {
@@ -34,6 +35,7 @@ DOORS: dict[str, set[str]] = {
         "kiro.models",
         "dialects",
         "exchange",
+        "media",
         "metering",
         "upstream.interfaces",
         "accounts.interfaces",

@@ -14,7 +14,7 @@ import msgspec
 
 from kiro2api.accounts.account import DEFAULT_GROUP, Account
 from kiro2api.accounts.outcome import End, Outcome, Parked
-from kiro2api.accounts.penalties import Penalty, State, penalty_for, renewal_penalty
+from kiro2api.accounts.penalties import COOLDOWN, Penalty, State, penalty_for, renewal_penalty
 from kiro2api.accounts.roster import Group, Member
 from kiro2api.errors import NotFound, QuotaExhausted, UpstreamFault
 
@@ -63,8 +63,17 @@ class Standing(msgspec.Struct, frozen=True):
 class Ledger:
     """Chooses accounts sequentially: the first in configured order that can serve."""
 
-    def __init__(self, accounts: Iterable[Account] = (), disabled: Collection[str] = ()) -> None:
-        """:param disabled: fingerprints of accounts that are known but never lent."""
+    def __init__(
+        self,
+        accounts: Iterable[Account] = (),
+        disabled: Collection[str] = (),
+        cooldown: float = COOLDOWN,
+    ) -> None:
+        """
+        :param disabled: fingerprints of accounts that are known but never lent.
+        :param cooldown: see ``penalty_for``.
+        """
+        self._cooldown = cooldown
         self._members: dict[str, Member] = {}
         # The default group exists even when it is empty: asking it is not a wrong address.
         self._groups: dict[str, Group] = {DEFAULT_GROUP: Group()}
@@ -97,7 +106,7 @@ class Ledger:
         """
         members = self._groups.get(group)
         if members is None:
-            raise NotFound("There is no account group of that name.")
+            raise NotFound(f"There is no account group {group!r}.")
         members.wake(now)
         member = members.first(tried)
         if member is None:
@@ -132,7 +141,7 @@ class Ledger:
             return self._recovered(member)
         if outcome.end is End.ABANDONED or outcome.fault is None:
             return None
-        penalty = penalty_for(outcome.fault)
+        penalty = penalty_for(outcome.fault, self._cooldown)
         if penalty is None:
             return None
         member.failed += 1
@@ -180,9 +189,7 @@ class Ledger:
             attempt = member.recurrences.get(change.reason, 0)
             member.recurrences[change.reason] = attempt + 1
         member.remembered = member.remembered or change.lasting
-        self._groups[member.account.group].turn(
-            member, change.state, change.reason, change.until
-        )
+        self._groups[member.account.group].turn(member, change.state, change.reason, change.until)
 
     def release(self, fingerprint: str) -> Change:
         """An operator wants the account to be asked again."""

@@ -74,8 +74,11 @@ NEEDS_LOGIN: Final = Penalty(State.REJECTED, "login")
 _REFUSED: Final = Penalty(State.COOLING, "refused", 10 * _MINUTE, 10 * _MINUTE, _HOUR)
 _CREDENTIALS: Final = Penalty(State.REJECTED, "credentials", _MINUTE, _HOUR, _HOUR)
 
+COOLDOWN: Final = 30.0
+"""Seconds of the first rest of a throttled account, where neither upstream nor operator says."""
+
 _BY_CLASS: Final[tuple[tuple[type[UpstreamFault], Penalty], ...]] = (
-    (Throttled, Penalty(State.COOLING, "throttled", 30.0, 10 * _MINUTE, _HOUR)),
+    (Throttled, Penalty(State.COOLING, "throttled", COOLDOWN, 10 * _MINUTE, _HOUR)),
     (QuotaExhausted, Penalty(State.EXHAUSTED, "exhausted", _HOUR, _DAY, 40 * _DAY)),
     (AccountSuspended, Penalty(State.SUSPENDED, "suspended")),
     (CredentialsRejected, _CREDENTIALS),
@@ -93,14 +96,19 @@ DEAD_LOGINS: Final = frozenset(
 )
 
 
-def penalty_for(fault: UpstreamFault) -> Penalty | None:
+def penalty_for(fault: UpstreamFault, cooldown: float = COOLDOWN) -> Penalty | None:
     """What ``fault`` costs its account; None where the account is not to blame.
 
     A fault whose scope was overridden is judged by that scope instead of its class.
+
+    :param cooldown: the operator's choice of the first rest of a throttled account, in seconds.
     """
     if fault.scope == fault.default_scope:
         for kind, penalty in _BY_CLASS:
             if isinstance(fault, kind):
+                if kind is Throttled and cooldown != COOLDOWN:
+                    cap = max(penalty.cap, cooldown)
+                    return msgspec.structs.replace(penalty, base=cooldown, cap=cap)
                 return penalty
     return _BY_SCOPE.get(fault.scope)
 

@@ -9,6 +9,8 @@ what is done with the bytes.
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from OpenSSL.SSL import Error as TLSError
+from service_identity import VerificationError
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.defer import TimeoutError as OutOfTime
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
@@ -57,6 +59,9 @@ _FAILURES: Final = (
     RequestGenerationFailed,
     RequestTransmissionFailed,
     ResponseFailed,
+    TLSError,
+    VerificationError,
+    OSError,
     UpstreamFault,
 )
 

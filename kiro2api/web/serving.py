@@ -16,7 +16,8 @@ from kiro2api.conversation.answer import Usage
 from kiro2api.conversation.tokens import estimate
 from kiro2api.dialects.dialect import Asked, Dialect, Opening
 from kiro2api.errors import KiroError, Scope, UpstreamFault
-from kiro2api.exchange import Asking, Exchanges
+from kiro2api.exchange import Asking, Exchanges, OpenExchange
+from kiro2api.media.room import Media
 from kiro2api.metering import Meter, Record
 from kiro2api.web.gate import Caller, Gate
 from kiro2api.web.gather import Gathering
@@ -84,6 +85,7 @@ class Serving:
     """Serves model requests.
 
     :param default_group: the group of a path without one.
+    :param media: reads what is attached; None: it is left to the upstream side as it came.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Serving:
         timeouts: Timeouts,
         default_group: str,
         new_id: Callable[[], str],
+        media: Media | None = None,
     ) -> None:
         self._gate = gate
         self._exchanges = exchanges
@@ -104,6 +107,7 @@ class Serving:
         self._timeouts = timeouts
         self._default_group = default_group
         self._new_id = new_id
+        self._media = media
         self.active: set[Progress] = set()
 
     async def serve(self, request: ApiRequest, dialect: Dialect) -> bytes | None:
@@ -163,7 +167,7 @@ class Serving:
         )
         try:
             try:
-                exchange = await self._exchanges.open(asking)
+                exchange = await self._open(asking)
             except KiroError as fault:
                 if not relay.begun:
                     raise
@@ -183,9 +187,16 @@ class Serving:
         finally:
             relay.close()
 
+    async def _open(self, asking: Asking) -> OpenExchange:
+        media = self._media
+        if media is not None and media.needs_work(asking.conversation):
+            asking.conversation = await media.prepared(asking.conversation)
+            asking.input_tokens = estimate(asking.conversation)
+        return await self._exchanges.open(asking)
+
     async def _gather(self, progress: Progress, asking: Asking, opening: Opening) -> bytes:
         collector = progress.dialect.collector(opening)
-        exchange = await self._exchanges.open(asking)
+        exchange = await self._open(asking)
         progress.first_event = self._clock.seconds()
         gathering = Gathering(collector, self._clock, self._timeouts.silence)
         end, cause = End.ABANDONED, None

@@ -121,3 +121,21 @@ class RestTests(SynchronousTestCase):
         """No time at all, or none that is a number, is no answer."""
         for asked in (0.0, -5.0, float("nan")):
             self.assertEqual(self.penalty.rest(0, asked, 0.0), 30)
+
+
+class CooldownTests(SynchronousTestCase):
+    """The operator's choice of the first rest."""
+
+    def test_throttled(self) -> None:
+        """It replaces the base, and the cap where it is longer; nothing else changes."""
+        short = penalty_for(Throttled("t"), 5.0)
+        long = penalty_for(Throttled("t"), 3000.0)
+        assert short is not None and long is not None
+        self.assertEqual(short.rest(0, None, 0.0), 5.0)
+        self.assertEqual(short.rest(1, None, 0.0), 10.0)
+        self.assertEqual(long.rest(0, None, 0.0), 3000.0)
+        self.assertEqual(long.rest(5, None, 0.0), 3000.0)
+        self.assertEqual(short.rest(0, 7.0, 0.0), 7.0)
+        self.assertEqual(
+            penalty_for(UpstreamUnavailable("u"), 5.0), penalty_for(UpstreamUnavailable("u"))
+        )

@@ -104,7 +104,7 @@ class Caller(Protocol):
             "/v1/messages",
             {
                 "model": MODEL,
-                "max_tokens": 1000,
+                "max_tokens": 1_000_000_000,
                 "stream": stream,
                 "messages": [{"role": "user", "content": text}],
             },
