@@ -92,7 +92,7 @@ class WebCase(SynchronousTestCase):
         self.gate.configure([Secret("key")], Secret("root"))
         self._numbers = iter(range(1, 10000))
         catalogue = Catalogue()
-        exchanges = Exchanges(
+        exchanges = self.exchanges = Exchanges(
             IAccountPool(self.pool),
             self.client,
             catalogue,
@@ -134,9 +134,7 @@ class WebCase(SynchronousTestCase):
 
     def timers(self) -> list[object]:
         """Timers left over, beside the idle timers of connections that are kept alive."""
-        return [
-            call for call in self.clock.getDelayedCalls() if "TimeoutMixin" not in str(call.func)
-        ]
+        return [call for call in self.clock.getDelayedCalls() if "TimeoutMixin" not in str(call)]
 
     def new_id(self) -> str:
         """Numbered ids."""

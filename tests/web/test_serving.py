@@ -6,9 +6,10 @@ from kiro2api.accounts.interfaces import End
 from kiro2api.conversation.answer import TextDelta, ToolBegun, ToolEnded, ToolInputDelta
 from kiro2api.errors import StreamTruncated, Throttled, UpstreamRefused
 from kiro2api.upstream.interfaces import AnswerStream
+from kiro2api.web.site import DrainingChannel
 from kiro2api.wire.sse import SSEDecoder
 from tests.fakes.answers import END, USAGE, FakeStream
-from tests.web.case import HELLO, Reply, WebCase
+from tests.web.case import HELLO, Reply, WebCase, Wire
 
 
 def names(reply: Reply) -> list[str]:
@@ -105,7 +106,7 @@ class WholeAnswerTests(WebCase):
 class StreamedAnswerTests(WebCase):
     """Clients that stream."""
 
-    def stream(self, path: str = "/v1/messages") -> tuple[object, object, FakeStream]:
+    def stream(self, path: str = "/v1/messages") -> tuple[DrainingChannel, Wire, FakeStream]:
         """A streamed request whose first event is there."""
         stream = FakeStream(self.clock)
         self.client.results.append(stream)
@@ -114,19 +115,18 @@ class StreamedAnswerTests(WebCase):
 
     def test_anthropic(self) -> None:
         """The whole grammar, and a connection that can be used again."""
-        channel, wire, stream = self.stream()
+        _, wire, stream = self.stream()
         stream.push(ToolBegun("tooluse_1", "ls"), ToolInputDelta("tooluse_1", "{}"))
         stream.push(ToolEnded("tooluse_1"), USAGE, END)
         stream.end()
-        reply = Reply(wire.value())  # type: ignore[attr-defined]
+        reply = Reply(wire.value())
         self.assertEqual(reply.headers["content-type"], "text/event-stream; charset=utf-8")
         self.assertEqual(reply.headers["cache-control"], "no-cache")
         self.assertEqual(reply.headers["x-accel-buffering"], "no")
         self.assertEqual(names(reply)[0], "message_start")
         self.assertEqual(names(reply)[-2:], ["message_delta", "message_stop"])
-        self.assertTrue(wire.value().endswith(b"0\r\n\r\n"))  # type: ignore[attr-defined]
-        self.assertFalse(wire.disconnecting)  # type: ignore[attr-defined]
-        self.assertIsNone(wire.producer if wire.producer is not channel else None)  # type: ignore[attr-defined]
+        self.assertTrue(wire.value().endswith(b"0\r\n\r\n"))
+        self.assertFalse(wire.disconnecting)
         self.assertEqual(self.meter.recent[0].outcome, "served")
         self.assertEqual(self.meter.recent[0].first_event_seconds, 0)
 
@@ -135,7 +135,7 @@ class StreamedAnswerTests(WebCase):
         _, wire, stream = self.stream("/v1/chat/completions")
         stream.push(USAGE, END)
         stream.end()
-        self.assertTrue(Reply(wire.value()).body.endswith(b"data: [DONE]\n\n"))  # type: ignore[attr-defined]
+        self.assertTrue(Reply(wire.value()).body.endswith(b"data: [DONE]\n\n"))
 
     def test_fault_before_the_first_event(self) -> None:
         """A real status, since nothing was promised yet."""
@@ -149,7 +149,7 @@ class StreamedAnswerTests(WebCase):
         """In-band, then a proper end of the body, and the account pays for it."""
         _, wire, stream = self.stream()
         stream.end(StreamTruncated("cut"))
-        reply = Reply(wire.value())  # type: ignore[attr-defined]
+        reply = Reply(wire.value())
         self.assertEqual(reply.status, 200)
         self.assertEqual(names(reply)[-1], "error")
         self.assertNotIn("message_stop", names(reply))
@@ -198,11 +198,11 @@ class StreamedAnswerTests(WebCase):
         self.assertEqual(cancelled, [True])
 
         channel, wire, stream = self.stream()
-        written = wire.value()  # type: ignore[attr-defined]
-        self.hang_up(channel)  # type: ignore[arg-type]
+        written = wire.value()
+        self.hang_up(channel)
         self.assertTrue(stream.abandoned)
         stream.push(TextDelta("late"))
-        self.assertEqual(wire.value(), written)  # type: ignore[attr-defined]
+        self.assertEqual(wire.value(), written)
 
         self.assertEqual([r.outcome for r in self.meter.recent], ["abandoned"] * 3)
         self.assertEqual(self.timers(), [])
