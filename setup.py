@@ -52,6 +52,7 @@ setup(
             "hypothesis>=6.155,<7",
             "anthropic>=2.12,<3",
             "openai>=3.54,<4",
+            "openai-agents>=0.24,<0.25",
             "build>=1.2,<2",
             "setuptools>=77",
             "wheel>=0.45",

@@ -27,14 +27,15 @@ VARIABLE: Final = "KIRO2API_WORKER"
 class Place(msgspec.Struct, frozen=True):
     """What a worker is told at its start.
 
-    ``port`` and ``inherited`` say where it listens (see ``sharing``), ``control`` is the path of
-    the supervisor's socket, ``workers`` how many there are to be.
+    ``listen``, ``port`` and ``inherited`` say where it listens (see ``sharing``), ``control`` is
+    the path of the supervisor's socket, ``workers`` how many there are to be.
     """
 
     serial: int
     number: int
     workers: int
     control: str
+    listen: str
     port: int
     inherited: bool
 

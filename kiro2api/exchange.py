@@ -6,7 +6,7 @@ promised an answer. Must not know HTTP towards clients, dialects or SQL.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 from typing import Protocol
 
 import msgspec
@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from kiro2api.accounts.account import Account, Credentials
 from kiro2api.accounts.interfaces import End, IAccountPool, Lease, Outcome
+from kiro2api.conversation.answer import Usage, added
 from kiro2api.conversation.question import Conversation
 from kiro2api.errors import (
     CredentialsRejected,
@@ -39,6 +40,7 @@ from kiro2api.exchange_way import (
 from kiro2api.kiro.interpret import Interpreter
 from kiro2api.kiro.limits import Limits, limits_for
 from kiro2api.kiro.models import Catalogue, Model
+from kiro2api.kiro.reasoning import Abilities
 from kiro2api.kiro.request import Prepared, conversation_key, prepare
 from kiro2api.kiro.tools import SchemaCache
 from kiro2api.kiro.unmet import Unmet
@@ -91,19 +93,25 @@ class OpenExchange:
     """An answer whose first event is held, with the account that gives it."""
 
     def __init__(
-        self, stream: AnswerStream, lease: Lease, settled: Callable[[End], None] = lambda end: None
+        self, stream: AnswerStream, lease: Lease, answers: list[Interpreter], counts: Counts
     ) -> None:
         self.stream = stream
         self._lease = lease
-        self._settled: Callable[[End], None] | None = settled
+        self._answers = answers
+        self._counts: Counts | None = counts
+
+    def usage(self) -> Usage:
+        """What it has cost so far, as far as that is known: also of an answer that failed, was
+        left, or took several rounds."""
+        return reduce(added, (answer.usage() for answer in self._answers))
 
     def settle(self, end: End, fault: UpstreamFault | None = None) -> None:
         """Close what is still open and give the account back. More calls change nothing."""
         self.stream.abandon()
         self._lease.settle(Outcome(end, fault))
-        settled, self._settled = self._settled, None
-        if settled is not None:
-            settled(end)
+        counts, self._counts = self._counts, None
+        if counts is not None and end is not End.ABANDONED:
+            counts.cut_calls += sum(answer.cut_call for answer in self._answers)
 
 
 class Exchanges:
@@ -140,6 +148,7 @@ class Exchanges:
         self._new_id = new_id
         self._replay_thinking = replay_thinking
         self._schemas = SchemaCache()
+        self._abilities = Abilities()
         self._fieldless = Remembered(seconds=LESSON_SECONDS)
         self._unsigned = Remembered(seconds=LESSON_SECONDS)
         self.counts = Counts()
@@ -206,7 +215,7 @@ class Exchanges:
                 outcome = Outcome(End.FAILED, fault)
             raise
         else:
-            exchange = OpenExchange(stream, lease, partial(self._settled, turn))
+            exchange = OpenExchange(stream, lease, turn.answers, self.counts)
             outcome = Outcome(End.SERVED)
             return exchange
         finally:
@@ -248,6 +257,7 @@ class Exchanges:
             model,
             offered,
             asking.conversation,
+            abilities=self._abilities,
             replay=self._replay_thinking and not self._unsigned.holds(f"{key} {name}", now),
             takes_fields=lambda id: not self._fieldless.holds(id, now),
         )
@@ -260,9 +270,11 @@ class Exchanges:
             self._fieldless.add(way.model, now)
             return without_fields(way, turn.asking.conversation)
         if way.replay and blames_signature(fault):
-            # Signatures are good only with the account that got them.
+            # Signatures are good only with the account that got them. The key without an account
+            # only saves the next turn from being prepared twice.
             self.counts.signatures_refused += 1
             self._unsigned.add(f"{turn.key} {turn.lease.account.fingerprint}", now)
+            self._unsigned.add(f"{turn.key} ", now)
             return msgspec.structs.replace(way, replay=False)
         return None
 
@@ -295,10 +307,6 @@ class Exchanges:
         stream, limits = await self._open(turn, question, way)
         assert limits is not None, "only a limit leads to another round"
         return stream, limits
-
-    def _settled(self, turn: "_Turn", end: End) -> None:
-        if end is not End.ABANDONED:
-            self.counts.cut_calls += sum(answer.cut_call for answer in turn.answers)
 
     def _first_event(self, stream: AnswerStream) -> Deferred[None]:
         """Wait for the first event, but not for ever."""

@@ -12,7 +12,7 @@ import msgspec
 from kiro2api.conversation.question import Conversation, Text, Turn
 from kiro2api.errors import UpstreamFault
 from kiro2api.kiro.models import Model, choose_upstream_id
-from kiro2api.kiro.reasoning import ability_of, request_fields, takes_tags
+from kiro2api.kiro.reasoning import Abilities, request_fields, takes_tags
 from kiro2api.kiro.request import Prepared
 from kiro2api.kiro.thinking import preface
 from kiro2api.kiro.unmet import Unmet
@@ -76,6 +76,7 @@ def find_way(
     offered: tuple[OfferedModel, ...] | None,
     conversation: Conversation,
     *,
+    abilities: Abilities,
     replay: bool,
     takes_fields: Callable[[str], bool],
 ) -> Way:
@@ -87,17 +88,18 @@ def find_way(
     by_id = {entry.id: entry for entry in offered or ()}
     chosen = choose_upstream_id(model, None if offered is None else by_id.keys())
     entry = by_id.get(chosen) or OfferedModel(chosen)
+    ability = abilities.of(chosen, entry.fields_schema)
     way = Way(
         chosen,
         entry.max_input_tokens or model.window,
         entry.max_output_tokens or model.max_output,
         sure=model.known or entry.max_input_tokens > 0,
-        replay=replay,
+        # What signs nothing has no use for signatures, and may refuse them.
+        replay=replay and bool(ability),
     )
     wanted = conversation.reasoning
     if wanted.mode is None and wanted.effort is None:
         return way
-    ability = ability_of(chosen, entry.fields_schema)
     if ability and takes_fields(chosen):
         return msgspec.structs.replace(way, fields=request_fields(wanted, ability))
     return without_fields(way, conversation)

@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
+from kiro2api.lines import marked
 from kiro2api.metering import Record, line_of
 
 LEVELS: Final = ("trace", "debug", "info", "warn", "error", "critical")
@@ -78,9 +79,10 @@ class LineObserver:
         self._short: dict[str, str] = {}
 
     def __call__(self, event: LogEvent) -> None:
-        if "worker_line" in event:
+        line = event.get("worker_line")
+        if isinstance(line, str) and (line.startswith('{"') or not self._json):
             # Another process of ours has chosen and written it; it is complete.
-            self._write(marked(str(event["worker_line"]), int(event.get("worker", 0))) + "\n")
+            self._write(marked(line, int(event.get("worker", 0))) + "\n")
             return
         rank = _RANK.get(event.get("log_level", LogLevel.info), 2)
         if rank == 1 and event.get("txaio_trace"):

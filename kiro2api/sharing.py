@@ -39,10 +39,22 @@ def check_shareable(listen: str) -> None:
 
 
 class Reserved:
-    """A bound socket that does not listen; has what is asked of a listening port."""
+    """A bound socket that does not listen; has what is asked of a listening port.
+
+    Two supervisors could share a port unawares: between two sockets with SO_REUSEPORT the kernel
+    sees no conflict. So the second name that it keeps unique, that of a local socket, is taken
+    as well; it goes away with the process.
+    """
 
     def __init__(self, held: socket.socket) -> None:
         self._held = held
+        self._lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        host, port = held.getsockname()[:2]
+        try:
+            self._lock.bind(f"\0kiro2api:{host}:{port}")
+        except OSError:
+            self.stopListening()
+            raise
 
     def getHost(self) -> Any:
         """The address, as a Twisted port gives it."""
@@ -55,6 +67,7 @@ class Reserved:
     def stopListening(self) -> None:
         """Give the port away."""
         self._held.close()
+        self._lock.close()
 
 
 class Taking:
@@ -70,7 +83,7 @@ class Taking:
     def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
         """Reserve a TCP port."""
         if self._even:
-            return Reserved(_bound(interface, port))
+            return _reserved(interface, port)
         return self._deaf(self._reactor.listenTCP(port, factory, backlog, interface))
 
     def listenSSL(
@@ -152,11 +165,11 @@ def _family(interface: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in interface else socket.AF_INET
 
 
-def _bound(interface: str, port: int) -> socket.socket:
+def _reserved(interface: str, port: int) -> Reserved:
     try:
-        # Without SO_REUSEPORT first: with it, two supervisors could share the port unawares.
+        # Without SO_REUSEPORT first: whoever listens with it would not be noticed otherwise.
         _bind(interface, port, shared=False).close()
-        return _bind(interface, port, shared=True)
+        return Reserved(_bind(interface, port, shared=True))
     except OSError as error:
         raise CannotListenError(interface, port, error) from None
 

@@ -79,12 +79,19 @@ def environment_for_workers(
 class WorkerProcess(ProcessProtocol):
     """The supervisor's view of one process: what it prints, and its end."""
 
+    transport: Any
+
     def __init__(self, supervisor: "Supervisor", serial: int, number: int) -> None:
         self.serial = serial
         self.number = number
         self.line: Conversation | None = None
+        self.pid = 0
         self._supervisor = supervisor
         self._printed = {1: Lines(), 2: Lines()}
+
+    def connectionMade(self) -> None:
+        """The process runs."""
+        self.pid = self.transport.pid
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """Some output."""
@@ -177,7 +184,7 @@ class Supervisor(Service):
 
     def _open_control(self) -> None:
         # A socket's path may have about a hundred characters, which a long TMPDIR exceeds.
-        place = None if len(tempfile.gettempdir()) < 70 else "/tmp"  # noqa: S108 - a new folder
+        place = None if len(tempfile.gettempdir()) < 70 else "/tmp"
         folder = tempfile.mkdtemp(prefix="kiro2api-", dir=place)
         self._control = os.path.join(folder, "control")
         self._listening = self._reactor.listenUNIX(self._control, _Lines(self), mode=0o600)
@@ -258,7 +265,7 @@ class Supervisor(Service):
         self.log.info(
             "worker {number} (process {pid}) has ended: {status}",
             number=process.number,
-            pid=getattr(process.transport, "pid", None),
+            pid=process.pid,
             status=_status(status),
         )
         self._perform(self._plan.ended(process.serial, self._now()))
@@ -302,12 +309,12 @@ class Supervisor(Service):
             number=start.number,
             workers=self._plan.count,
             control=self._control,
+            listen=self.settings.listen,
             port=getattr(self._port.getHost(), "port", 0),
             inherited=self._taking.inheritable is not None,
         )
         environment = {
             **self._configuration.environment,
-            TABLE["listen"].env: self.settings.listen,
             VARIABLE: msgspec.json.encode(place).decode(),
         }
         descriptors: dict[int, int | str] = {0: "w", 1: "r", 2: "r"}
@@ -328,7 +335,7 @@ class Supervisor(Service):
         self.log.info(
             "worker {number} is started as process {pid}",
             number=start.number,
-            pid=getattr(process.transport, "pid", None),
+            pid=process.pid,
         )
 
     def _drain(self, serial: int) -> None:

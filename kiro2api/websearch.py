@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -33,21 +33,11 @@ from kiro2api.conversation.search import SearchHit
 from kiro2api.errors import KiroError, UpstreamFault, UpstreamRefused, UpstreamUnavailable
 from kiro2api.upstream.interfaces import AnswerStream, IEventSink
 from kiro2api.websearch_round import Round, Search
-from kiro2api.websearch_tool import (
-    BadInput,
-    SearchInput,
-    SearchPlan,
-    error_code,
-    permitted,
-    read_input,
-)
+from kiro2api.websearch_running import Searches
+from kiro2api.websearch_tool import SearchPlan
 
-SEARCH_SECONDS: Final = 30.0
-"""How long a search may take."""
 MAX_ROUNDS: Final = 8
 """How many more rounds may follow the first."""
-MAX_RESULTS: Final = 512 * 1024
-"""Characters of results that one answer may bring into its conversation."""
 MAX_WAITING: Final = 512
 """Events that wait behind a search before the upstream is stopped."""
 
@@ -87,7 +77,6 @@ class SearchingStream:
         self._stream = stream
         self._plan = plan
         self._conversation = plan.conversation
-        self._look_up = search
         self._another = another
         self._clock = clock
         self._sink: IEventSink | None = None
@@ -104,19 +93,16 @@ class SearchingStream:
         # Of the whole answer.
         self._spent: Usage | None = None
         self._rounds = 0
-        self._uses = 0
-        self._succeeded = 0
-        self._size = 0
-        self._running: set[Deferred[tuple[SearchHit, ...]]] = set()
+        self._searches = Searches(plan.tool, search, clock, self._drain)
         self._opening: Deferred[AnswerStream] | None = None
         self._since = 0.0
 
     @property
     def last_read(self) -> float:
         """See ``AnswerStream``; what we do ourselves is no silence, and has its own time limit."""
-        if self._running or self._opening is not None:
+        if self._searches or self._opening is not None:
             return self._clock.seconds()
-        return max(self._stream.last_read, self._since)
+        return max(self._stream.last_read, self._since, self._searches.changed_at)
 
     @property
     def request_id(self) -> str:
@@ -155,7 +141,7 @@ class SearchingStream:
         """See ``AnswerStream``."""
         self._sink = None
         self._waiting.clear()
-        self._cancel_searches()
+        self._searches.cancel()
         opening, self._opening = self._opening, None
         if opening is not None:
             opening.cancel()
@@ -174,7 +160,7 @@ class SearchingStream:
         if self._sink is None:
             return
         if fault is not None:
-            self._cancel_searches()
+            self._searches.cancel()
         self._waiting.append(_Over(fault))
         self._drain()
 
@@ -187,7 +173,7 @@ class SearchingStream:
             self._call = None
             self._round.searches.append(call)
             self._waiting.append(call)
-            self._start(call)
+            self._searches.start(call)
         elif isinstance(event, ToolBegun) and event.name == self._plan.name:
             self._call = Search(event.id)
         elif isinstance(event, Usage):
@@ -199,61 +185,6 @@ class SearchingStream:
                 self._round.others = True
             self._round.say(event)
             self._waiting.append(event)
-
-    # ── searches ─────────────────────────────────────────────────────────────
-
-    def _start(self, search: Search) -> None:
-        try:
-            given = read_input(search.input)
-        except BadInput as bad:
-            search.query = bad.query
-            search.settle(error=bad.code)
-            return
-        search.query = given.query
-        limit = self._plan.tool.max_uses
-        if (limit is not None and self._uses >= limit) or self._size >= MAX_RESULTS:
-            search.settle(error="max_uses_exceeded")
-            return
-        self._uses += 1
-        running = self._look_up(given.query)
-        if running.called:
-            running.addCallbacks(
-                self._found, self._failed, callbackArgs=(search, given), errbackArgs=(search,)
-            )
-            return
-        self._running.add(running)
-        timer = self._clock.callLater(SEARCH_SECONDS, running.cancel)
-
-        def over(result: object) -> object:
-            self._running.discard(running)
-            self._since = self._clock.seconds()
-            if timer.active():
-                timer.cancel()
-            return result
-
-        running.addBoth(over)
-        running.addCallbacks(
-            self._found, self._failed, callbackArgs=(search, given), errbackArgs=(search,)
-        )
-        running.addCallback(lambda _: self._drain())
-
-    def _found(self, hits: tuple[SearchHit, ...], search: Search, given: SearchInput) -> None:
-        search.settle(permitted(hits, self._plan.tool, given))
-        self._succeeded += 1
-        self._size += len(search.text)
-
-    def _failed(self, failure: Failure, search: Search) -> None:
-        fault = failure.value
-        if isinstance(fault, UpstreamFault):
-            search.settle(error=error_code(fault))
-            return
-        if failure.check(CancelledError) is None:
-            self._log.failure("cannot search", failure)
-        search.settle(error="unavailable")
-
-    def _cancel_searches(self) -> None:
-        for running in tuple(self._running):
-            running.cancel()
 
     # ── what waits ───────────────────────────────────────────────────────────
 
@@ -339,6 +270,7 @@ class SearchingStream:
         if not opening.called:
             self._opening = opening
         opening.addCallbacks(self._opened, self._not_opened)
+        opening.addErrback(lambda failure: self._log.failure("cannot use a round", failure))
 
     def _opened(self, stream: AnswerStream) -> None:
         self._opening = None
@@ -373,7 +305,7 @@ class SearchingStream:
     def _cost(self) -> list[StreamEvent]:
         if self._spent is None:
             return []
-        return [msgspec.structs.replace(self._spent, searches=self._succeeded)]
+        return [msgspec.structs.replace(self._spent, searches=self._searches.succeeded)]
 
     def _give(self, batch: Sequence[StreamEvent]) -> None:
         if batch and self._sink is not None:

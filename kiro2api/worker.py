@@ -11,6 +11,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
@@ -55,9 +56,7 @@ class Reporter:
         self._requests: dict[tuple[str, str], int] = {}
         self._active = -1
 
-    def report(
-        self, overview: Overview, totals: Mapping[tuple[str, str], Totals]
-    ) -> Report | None:
+    def report(self, overview: Overview, totals: Mapping[tuple[str, str], Totals]) -> Report | None:
         """The changes; None if there are none."""
         statuses = [s for s in overview.statuses if self._statuses.get(key_of(s)) != s]
         sums = [
@@ -144,7 +143,8 @@ class Worker(Gateway):
         if self._reports.running:
             self._reports.stop()
         self._report()
-        line, self._line = self._line, None
+        line: Any = self._line
+        self._line = None
         if line is not None:
             line.transport.loseConnection()
         if os.getppid() != self._parent:
@@ -236,7 +236,16 @@ class Worker(Gateway):
 def make_worker(settings: Settings, reactor: Any, place: Place) -> Worker:
     """The service in its place among others; its port is taken when it is started."""
     path = os.path.abspath(os.path.expanduser(settings.db_path))
-    # The limit is that of all workers together.
-    share = -(-settings.max_concurrent // place.workers)
-    settings = dataclasses.replace(settings, db_path=path, max_concurrent=share)
-    return Worker(settings, reactor, configured_accounts(settings), place)
+    configured = configured_accounts(settings)
+    settings = dataclasses.replace(
+        settings,
+        db_path=path,
+        listen=place.listen,
+        # The limit is that of all workers together.
+        max_concurrent=-(-settings.max_concurrent // place.workers),
+    )
+    if place.number > 1:
+        # The same for all of them, and told by the first.
+        settings = dataclasses.replace(settings, notes=())
+        configured = msgspec.structs.replace(configured, warnings=())
+    return Worker(settings, reactor, configured, place)

@@ -13,6 +13,7 @@ from kiro2api.exchange_way import (
     without_fields,
 )
 from kiro2api.kiro.models import Catalogue
+from kiro2api.kiro.reasoning import Abilities
 from kiro2api.kiro.request import Prepared
 from kiro2api.kiro.unmet import Unmet
 from kiro2api.upstream.interfaces import OfferedModel
@@ -33,6 +34,7 @@ def way(
         MODELS.resolve(name),
         offered if known else None,
         Conversation((), reasoning=reasoning),
+        abilities=Abilities(),
         replay=True,
         takes_fields=lambda id: takes_fields,
     )
@@ -45,17 +47,13 @@ class FindWayTests(SynchronousTestCase):
         """The account's list decides on id, window and longest answer."""
         entry = OfferedModel("CLAUDE_SONNET_4_5_20250929_V1_0", "", 1234, 99)
         found = way("claude-sonnet-4-5", entry, reasoning=Reasoning())
-        self.assertEqual(
-            found, Way("CLAUDE_SONNET_4_5_20250929_V1_0", 1234, 99, sure=True, replay=True)
-        )
+        self.assertEqual(found, Way("CLAUDE_SONNET_4_5_20250929_V1_0", 1234, 99, sure=True))
 
     def test_not_offered(self) -> None:
         """Without the account's word, the table's."""
         for known in (True, False):
             found = way("claude-sonnet-4-5", reasoning=Reasoning(), known=known)
-            self.assertEqual(
-                found, Way("claude-sonnet-4.5", 200_000, 64_000, sure=True, replay=True)
-            )
+            self.assertEqual(found, Way("claude-sonnet-4.5", 200_000, 64_000, sure=True))
 
     def test_guessed_window(self) -> None:
         """For a name in no table the window is a guess, unless the account's list has it."""
@@ -69,6 +67,11 @@ class FindWayTests(SynchronousTestCase):
         entry = OfferedModel("claude-haiku-4.5", fields_schema=schema)
         self.assertEqual(way("claude-haiku-4-5", entry).fields, b'{"reasoning":{"effort":"low"}}')
         self.assertEqual(way("claude-haiku-4-5", entry).preface, "")
+
+    def test_replay(self) -> None:
+        """Only to models that sign what they think."""
+        self.assertTrue(way("claude-opus-4-7", reasoning=Reasoning()).replay)
+        self.assertFalse(way("claude-haiku-4-5", reasoning=Reasoning()).replay)
 
     def test_tags(self) -> None:
         """Where there are no fields, or they were refused; and only for models that know tags."""

@@ -9,6 +9,7 @@ from kiro2api.kiro.models import BUILT_IN
 from kiro2api.settings import TABLE
 from kiro2api.web.model_api import ModelApi
 from kiro2api.web.operator_api import OperatorApi
+from kiro2api.web.responses_api import ResponsesApi
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -40,9 +41,9 @@ class ReadmeTests(SynchronousTestCase):
     def test_every_route(self) -> None:
         """Each path that is served is documented."""
         for name, text in self.texts.items():
-            for app in (ModelApi.app, OperatorApi.app):
+            for app in (ModelApi.app, ResponsesApi.app, OperatorApi.app):
                 for rule in app.url_map.iter_rules():
-                    path = str(rule.rule).replace("<path:model_id>", "{id}")
+                    path = re.sub("<.*?>", "{id}", str(rule.rule))
                     self.assertIn(f"{path}`", text, name)
 
     def test_same_commands(self) -> None:

@@ -12,6 +12,9 @@ from typing import Any
 
 import msgspec
 
+from kiro2api.emulator.instances import instance
+from kiro2api.kiro.wording import ANY_JSON, ANY_TOOL, SCHEMA_JSON, named_tool
+
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.S)
 _CALL = re.compile(r"^[ \t>`*-]*call[ \t]+([A-Za-z0-9_-]{1,64})[ \t]*(\{.*\})?[ \t`]*$", re.M)
 _READ = re.compile(r"\bread\b", re.I)
@@ -57,9 +60,16 @@ def answer(body: Mapping[str, Any]) -> Answer:
     if results:
         said = Answer(_about_results(results))
     else:
-        calls = _ordered_calls(question, tools) or _reading_calls(question, tools, state)
+        calls = (
+            _ordered_calls(question, tools)
+            or _reading_calls(question, tools, state)
+            or _demanded_call(question, context)
+        )
+        shaped = _demanded_json(question)
         if calls:
             said = Answer("I will look into that with a tool.", calls)
+        elif shaped:
+            said = Answer(shaped)
         else:
             said = Answer(_echo(question, len(message.get("images") or ())))
     if _wants_thinking(body):
@@ -90,6 +100,28 @@ def _wants_thinking(body: Mapping[str, Any]) -> bool:
     thinking = fields.get("thinking")
     kind = thinking.get("type") if isinstance(thinking, Mapping) else None
     return kind in ("adaptive", "enabled") or "reasoning" in fields
+
+
+def _demanded_call(question: str, context: Mapping[str, Any]) -> tuple[Call, ...]:
+    """A call of the tool, or of any, that the last words of the question demand."""
+    for tool in context.get("tools") or ():
+        spec = tool.get("toolSpecification")
+        if spec is not None and question.endswith((ANY_TOOL, named_tool(spec["name"]))):
+            value = instance(spec["inputSchema"]["json"])
+            return (_call(spec["name"], value if isinstance(value, dict) else {}),)
+    return ()
+
+
+def _demanded_json(question: str) -> str:
+    """JSON of the shape that the last words of the question demand."""
+    if question.endswith(ANY_JSON):
+        return '{"answer":"text"}'
+    _, demanded, schema = question.rpartition(SCHEMA_JSON)
+    try:
+        value = instance(msgspec.json.decode(schema)) if demanded else None
+    except msgspec.DecodeError:
+        return ""
+    return msgspec.json.encode(value).decode() if demanded else ""
 
 
 def _is_asked_by_tags(state: Mapping[str, Any]) -> bool:

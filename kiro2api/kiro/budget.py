@@ -42,13 +42,14 @@ class Budget:
     Hot: a batch that fits costs one estimate, whatever number of events it holds.
 
     :param limit: tokens.
-    :param size: counts the same events; ``kiro.tally.Tally``.
+    :param size: counts the same events, like ``kiro.tally.Tally``; None where nobody does, then
+        each event is counted here.
     :param usage: what the answer has cost so far.
     """
 
     __slots__ = ("_chars", "_limit", "_octets", "_size", "_usage", "done")
 
-    def __init__(self, limit: int, size: Size, usage: Callable[[], Usage]) -> None:
+    def __init__(self, limit: int, size: Size | None, usage: Callable[[], Usage]) -> None:
         self._limit = limit
         self._size = size
         self._usage = usage
@@ -59,6 +60,8 @@ class Budget:
     def feed(self, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
         """The events up to the limit, and then the end."""
         size = self._size
+        if size is None:
+            return self._cut(events)
         chars, octets = size.chars, size.octets
         if estimate_counts(chars, octets) <= self._limit:
             self._chars = chars
@@ -71,6 +74,7 @@ class Budget:
         return []
 
     def _cut(self, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
+        """Event by event, from where the count of those before them stands."""
         for index, event in enumerate(events):
             text = _text(event)
             if not text:

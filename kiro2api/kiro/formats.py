@@ -24,7 +24,7 @@ from kiro2api.kiro.wording import repaired_format
 CODE: Final = "invalid_json_output"
 MAX_HELD: Final = 8 * 1024 * 1024
 """Characters of an answer that are kept for the check."""
-MAX_STEPS: Final = 50_000
+MAX_STEPS: Final = 20_000
 """Keywords of a schema that are applied to parts of an answer, at most."""
 MAX_PROBLEM: Final = 400
 

@@ -92,14 +92,15 @@ def limits_for(
     *,
     max_output: int,
     tagged: bool,
-    size: Size,
+    size: Size | None,
     usage: Callable[[], Usage],
 ) -> Limits | None:
     """What is to be enforced on an answer to this question; None if nothing is.
 
     :param max_output: tokens that the model can put out at most; a limit beyond is none.
     :param tagged: whether reasoning was asked for by tags.
-    :param size: counts what the answer puts out, and ``usage`` tells what it has cost.
+    :param size: counts what the answer puts out, None to count here; ``usage`` tells what it has
+        cost.
     """
     filters: list[Filter] = []
     sampling, choice = conversation.sampling, conversation.tool_choice

@@ -69,6 +69,24 @@ def ability_of(model_id: str, schema: bytes = b"") -> Ability:
     return _by_family(model_id.lower())
 
 
+class Abilities:
+    """``ability_of``, remembered: schemas are few and the same for every question."""
+
+    def __init__(self, capacity: int = 256) -> None:
+        self._capacity = capacity
+        self._known: dict[tuple[str, bytes], Ability] = {}
+
+    def of(self, model_id: str, schema: bytes) -> Ability:
+        """See ``ability_of``."""
+        key = (model_id, schema)
+        ability = self._known.get(key)
+        if ability is None:
+            if len(self._known) >= self._capacity:
+                self._known.clear()
+            ability = self._known[key] = ability_of(model_id, schema)
+        return ability
+
+
 def takes_tags(model_id: str) -> bool:
     """Whether a model without such fields may be asked by tags: they are Claude's own."""
     return model_id == "auto" or "claude" in model_id.lower()

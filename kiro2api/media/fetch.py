@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from OpenSSL.SSL import Error as TLSError
 from service_identity import VerificationError
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.defer import TimeoutError as OutOfTime
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectError, ConnectionClosed
+from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionClosed
 from twisted.internet.interfaces import (
     IAddress,
     IHostResolution,
@@ -46,6 +46,8 @@ SECONDS: Final = 15.0
 REDIRECTS: Final = 3
 AT_A_TIME: Final = 8
 _REMEMBERED_HOSTS: Final = 64
+_NEVER: Final = 2 * SECONDS
+"""Of silence: the whole is bounded already."""
 
 Resolve: TypeAlias = Callable[[str], Deferred[list[str]]]
 """All addresses of a host name or of a literal address, none where it is not known."""
@@ -55,6 +57,7 @@ Towards: TypeAlias = Callable[[str], IAgent]
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 _FAILURES: Final = (
     ConnectError,
+    ConnectingCancelledError,
     ConnectionClosed,
     RequestGenerationFailed,
     RequestTransmissionFailed,
@@ -118,7 +121,9 @@ class Fetcher:
                     return await self._body(response)
             except BodyTooLong:
                 raise _too_long() from None
-            except _FAILURES:
+            except _FAILURES as error:
+                if _was_cancelled(error):
+                    raise CancelledError from None
                 # Without the chain: these texts may hold addresses.
                 raise Unreadable("the connection to its host failed") from None
             place = self._next(response, place)
@@ -137,12 +142,20 @@ class Fetcher:
             discard(response)
             raise _too_long()
         said = response.headers.getRawHeaders(b"content-type") or [b""]
-        data = await read_bounded(response, MAX_BYTES, self._clock, SECONDS)
+        data = await read_bounded(response, MAX_BYTES, self._clock, _NEVER)
         return Fetched(said[-1].decode("latin-1"), data)
 
 
 def _too_long() -> Unreadable:
     return Unreadable(f"it is longer than {MAX_BYTES:,} bytes")
+
+
+def _was_cancelled(error: BaseException) -> bool:
+    """Whether a request failed because it was cancelled, in whatever the libraries wrap that."""
+    if isinstance(error, ConnectingCancelledError):
+        return True
+    inner = getattr(error, "reasons", None) or ()
+    return any(failure.check(CancelledError, ConnectingCancelledError) for failure in inner)
 
 
 # ── over the network ─────────────────────────────────────────────────────────

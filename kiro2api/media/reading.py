@@ -46,7 +46,7 @@ def read_document(document: Document, limits: Limits, halted: Halted) -> Text | 
     :raises Unreadable: of a kind that is read, but not this one.
     """
     if decoded_size(document.data) > DOCUMENT_BYTES:
-        raise Unreadable(_size(decoded_size(document.data)))
+        raise Unreadable(f"it has more than {DOCUMENT_BYTES:,} bytes")
     data = _bytes(document.data)
     if data is None:
         raise Unreadable("its data is not valid base64")
@@ -99,7 +99,3 @@ def _bytes(data: str) -> bytes | None:
         return a2b_base64(data + "=" * (-len(data) % 4), strict_mode=True)
     except ValueError:
         return None
-
-
-def _size(size: int) -> str:
-    return f"it has {size:,} bytes, {DOCUMENT_BYTES:,} are allowed"

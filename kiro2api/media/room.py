@@ -31,7 +31,6 @@ from kiro2api.errors import RequestRejected
 from kiro2api.media.fetch import Fetched, Fetcher
 from kiro2api.media.limits import Halted, Limits, Unreadable
 from kiro2api.media.probe import decoded_size, probe
-from kiro2api.media.reading import read_bytes, read_document, read_image
 from kiro2api.media.results import Result, Results
 from kiro2api.media.threads import Threads
 from kiro2api.media.wording import address_name, document_name, left_out, refused
@@ -129,6 +128,9 @@ class Media:
         limits, results = self._limits, self._results
 
         def work(halted: Halted) -> Result:
+            # The parsers cost a start nothing.
+            from kiro2api.media.reading import read_document, read_image
+
             # Even finding a result takes a while, because all of the data has to be hashed.
             if isinstance(part, Image):
                 key = _key("image", part.data)
@@ -171,6 +173,8 @@ class Media:
         limits = self._limits
 
         def work(halted: Halted) -> Result:
+            from kiro2api.media.reading import read_bytes
+
             name = "" if part.what == "image" else part.target
             found = read_bytes(fetched.data, fetched.content_type, name, limits, halted)
             if found is None:

@@ -43,9 +43,9 @@ class LeaseRows:
             now = self._now()
             mine = LEASES.c.name == name
             row = connection.execute(select(LEASES).where(mine)).one_or_none()
-            if row is not None and row.holder not in ("", self._holder):
-                if now < row.expires_at <= now + _LONGEST:
-                    return None
+            others = row is not None and row.holder not in ("", self._holder)
+            if others and now < row.expires_at <= now + _LONGEST:
+                return None
             values = {
                 "holder": self._holder,
                 "fence": 1 if row is None else row.fence + 1,

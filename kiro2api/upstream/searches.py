@@ -30,8 +30,19 @@ _MAX_DAY: Final = 40
 _INVALID_PARAMS: Final = -32602
 _TOOL: Final = "web_search"
 _MONTHS: Final = (
-    "January February March April May June July August September October November December"
-).split()
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 
 _T = TypeVar("_T")
 

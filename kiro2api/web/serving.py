@@ -180,7 +180,8 @@ class Serving:
                 await relay.run(exchange.stream)
                 end, cause = _judged(relay.fault)
             finally:
-                progress.usage, progress.fault = relay.usage, relay.fault
+                progress.usage = relay.usage or exchange.usage()
+                progress.fault = relay.fault
                 exchange.settle(end, cause)
             if relay.fault is None:
                 progress.outcome = "served"
@@ -207,7 +208,7 @@ class Serving:
             end, cause = _judged(fault)
             raise
         finally:
-            progress.usage = gathering.usage
+            progress.usage = gathering.usage or exchange.usage()
             exchange.settle(end, cause)
         progress.outcome = "served"
         return send_json(progress.request, collector.reply())

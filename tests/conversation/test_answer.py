@@ -5,7 +5,14 @@ from typing import get_args
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from kiro2api.conversation.answer import Ended, StopReason, StreamEvent, TextDelta, Usage
+from kiro2api.conversation.answer import (
+    Ended,
+    StopReason,
+    StreamEvent,
+    TextDelta,
+    Usage,
+    added,
+)
 
 
 class EventTests(SynchronousTestCase):
@@ -23,6 +30,13 @@ class EventTests(SynchronousTestCase):
         self.assertEqual((usage.cache_read_tokens, usage.cache_write_tokens), (0, 0))
         self.assertEqual((usage.credits, usage.context_percent), (0.0, 0.0))
         self.assertEqual(usage.provenance, "estimated")
+
+    def test_added(self) -> None:
+        """Everything adds up; a sum is as sure as its less sure part."""
+        one = Usage(1, 2, 3, 4, credits=0.5, context_percent=9, provenance="exact", searches=1)
+        other = Usage(10, 20, 30, 40, credits=1.5, context_percent=12, provenance="derived")
+        expected = Usage(11, 22, 33, 44, 2.0, 12, "derived", 1)
+        self.assertEqual(added(one, other), expected)
 
     def test_equal_by_value(self) -> None:
         """Events compare by what they say."""

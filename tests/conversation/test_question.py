@@ -18,6 +18,7 @@ class ConversationTests(SynchronousTestCase):
         self.assertIsNone(conversation.reasoning.mode)
         self.assertIsNone(conversation.output_format)
         self.assertEqual(conversation.session, "")
+        self.assertEqual(conversation.server_tools, ())
 
     def test_frozen(self) -> None:
         """Nothing of a question can be set anew."""

@@ -12,6 +12,7 @@ from kiro2api.conversation.question import (
     Part,
     RedactedThinking,
     Reference,
+    ServerTool,
     Text,
     Thinking,
     ToolResult,
@@ -112,6 +113,8 @@ class ConversationTests(SynchronousTestCase):
         self.assertEqual(
             estimate(Conversation(turns=(), tools=(tool, tool))), 3 + 320 + 2 * (12 + 81)
         )
+        search = ServerTool(kind="web_search")
+        self.assertEqual(estimate(Conversation(turns=(), server_tools=(search,))), 3 + 320 + 160)
 
     def test_output_format(self) -> None:
         """A wanted schema is part of the prompt."""

@@ -7,6 +7,7 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.emulator.answers import Answer, Call, answer, digest
+from kiro2api.kiro.wording import ANY_JSON, ANY_TOOL, SCHEMA_JSON, named_tool
 from tests.emulator.caller import question, tool
 
 
@@ -178,6 +179,32 @@ class ReadTests(SynchronousTestCase):
             ("read a.txt", [tool("Write", file_path="string")]),
         ):
             self.assertEqual(answer(question(text, tools=tools)).calls, (), text)
+
+
+class DemandTests(SynchronousTestCase):
+    """Last words that demand a shape."""
+
+    def test_json(self) -> None:
+        """Any object, or one of a schema; a broken schema demands nothing."""
+        self.assertEqual(answer(question(f"hi\n\n{ANY_JSON}")).text, '{"answer":"text"}')
+        schema = '{"type":"object","required":["a"]}'
+        said = answer(question(f"hi\n\n{SCHEMA_JSON}\n{schema}"))
+        self.assertEqual(said.text, '{"a":null}')
+        said = answer(question(f"hi\n\n{SCHEMA_JSON}\n{{nonsense"))
+        self.assertIn("Hello from the emulator", said.text)
+
+    def test_calls(self) -> None:
+        """Of the first tool, or of the one that is named; without tools none."""
+        tools = [{"cachePoint": {"type": "default"}}, tool("one", a="string"), tool("two")]
+        said = answer(question(f"hi\n\n{ANY_TOOL}", tools=tools))
+        self.assertEqual(said.calls, (Call("one", '{"a":"text"}'),))
+        said = answer(question("hi\n\n" + named_tool("two"), tools=tools))
+        self.assertEqual(said.calls, (Call("two", "{}"),))
+        self.assertEqual(answer(question(f"hi\n\n{ANY_TOOL}")).calls, ())
+        odd = tool("odd")
+        odd["toolSpecification"]["inputSchema"]["json"] = {"type": "array"}
+        said = answer(question(f"hi\n\n{ANY_TOOL}", tools=[odd]))
+        self.assertEqual(said.calls, (Call("odd", "{}"),))
 
 
 class ThinkingTests(SynchronousTestCase):

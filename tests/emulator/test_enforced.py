@@ -300,6 +300,16 @@ class DemandTests(EnforcedCase):
         message = self.recording.bodies[-1]["conversationState"]["currentMessage"]
         self.assertIn("'a' is a required property", message["userInputMessage"]["content"])
 
+    def test_willing_model(self) -> None:
+        """One that does as it is told needs one round."""
+        wanted = OutputFormat("json_schema", b'{"properties":{"n":{"type":"integer"}}}')
+        sink = self.asked(output_format=wanted)
+        self.assertEqual((sink.text, self.asking.attempts), ('{"n":0}', 1))
+        for choice in (ToolChoice("any"), ToolChoice("named", "look")):
+            sink = self.asked(tools=(ToolSpec("look"),), tool_choice=choice)
+            self.assertEqual(self.ending(sink).reason, StopReason.TOOL_USE)
+            self.assertEqual(self.asking.attempts, 1)
+
     def test_no_json(self) -> None:
         """Not in the second round either: a failure that says so, and no part of an answer."""
         sink = self.asked(Script(text="no", times=2), output_format=OutputFormat("json_object"))
@@ -311,7 +321,7 @@ class DemandTests(EnforcedCase):
         """Made in the second round."""
         script = Script(calls=(ToolCall("look", msgspec.Raw(b'{"a":1}')),))
         sink = self.asked(
-            Script(text="I will not."),
+            Script(text="I will not.", calls=()),
             script,
             tools=(ToolSpec("look"),),
             tool_choice=ToolChoice("named", "look"),
@@ -324,7 +334,7 @@ class DemandTests(EnforcedCase):
     def test_demanded_call_is_never_made(self) -> None:
         """Then the client gets what there is."""
         sink = self.asked(
-            Script(text="I will not.", times=2),
+            Script(text="I will not.", calls=(), times=2),
             tools=(ToolSpec("look"),),
             tool_choice=ToolChoice("any"),
         )

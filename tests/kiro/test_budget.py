@@ -90,6 +90,8 @@ class BudgetTests(SynchronousTestCase):
         parts = cut(limit, [[event] for event in pieces(answer, cuts)])
         self.assertEqual(parts[:-2], whole[:-2])
         self.assertEqual(parts[-1], whole[-1])
+        alone = fed(Budget(limit, None, told.now), [[event] for event in pieces(answer, cuts)])
+        self.assertEqual(alone[:-2], whole[:-2])
         tally = Tally()
         told.counted(tally, whole)
         self.assertLessEqual(estimate_counts(tally.chars, tally.octets), limit)

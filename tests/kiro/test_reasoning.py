@@ -6,7 +6,14 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.conversation.question import Reasoning
-from kiro2api.kiro.reasoning import Ability, ability_of, nearest, request_fields, takes_tags
+from kiro2api.kiro.reasoning import (
+    Abilities,
+    Ability,
+    ability_of,
+    nearest,
+    request_fields,
+    takes_tags,
+)
 
 OPUS = ability_of("claude-opus-4.7")
 OLDER = ability_of("claude-opus-4.6")
@@ -83,6 +90,15 @@ class AbilityTests(SynchronousTestCase):
             b'"budget_tokens":{"type":"integer"}}}}}',
         )
         self.assertEqual(told, Ability(thinking=("enabled",), budget=True))
+
+    def test_remembered(self) -> None:
+        """The same answer without reading the schema again, for a bounded number of models."""
+        known = Abilities(capacity=2)
+        self.assertEqual(known.of("m", SCHEMA), OPUS)
+        self.assertIs(known.of("m", SCHEMA), known.of("m", SCHEMA))
+        for name in ("gpt-5.6-sol", "claude-opus-4.6", "claude-opus-4.7"):
+            self.assertEqual(known.of(name, b""), ability_of(name))
+        self.assertLessEqual(len(known._known), 2)
 
     def test_tags(self) -> None:
         """Only Claude models know the tags; the upstream's own choice is one mostly."""

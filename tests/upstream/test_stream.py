@@ -255,3 +255,41 @@ class AbandonTests(StreamTestCase):
         response.deliverBody(stream)
         self.assertEqual(response.transport.calls, ["stop"])
         self.stream.abandon()
+
+
+class FailedTests(StreamTestCase):
+    """Answers that fail while something waits inside the reader."""
+
+    OPEN = event("toolUseEvent", toolUseId="t1", name="ls", input='{"p":') + said("later")
+
+    def test_flowing(self) -> None:
+        """It comes before the fault, whether the stream is cut or says so itself."""
+        for end in (self.cut, lambda: self.response.give(THROTTLED)):
+            self.open()
+            self.flow(self.OPEN)
+            self.assertEqual(self.sink.text, "")
+            end()
+            self.assertEqual(self.sink.all[-1], TextDelta("later"))
+            self.assertEqual(len(self.sink.endings), 1)
+            self.assert_over()
+
+    def test_held(self) -> None:
+        """So it does for a sink that is attached later."""
+        self.response.give(self.OPEN)
+        self.cut()
+        self.successResultOf(self.stream.first())
+        self.stream.flow(self.sink)
+        self.assertEqual(self.sink.all[-1], TextDelta("later"))
+        self.assertEqual(len(self.sink.endings), 1)
+
+    def test_sink_leaves(self) -> None:
+        """A sink that leaves at that very event hears no fault."""
+        self.flow(self.OPEN)
+        self.sink._react = self.stream.abandon
+        self.cut()
+        self.assertEqual((self.sink.text, self.sink.endings), ("later", []))
+        self.assert_over()
+
+    def cut(self) -> None:
+        """The connection breaks."""
+        self.response.cut()

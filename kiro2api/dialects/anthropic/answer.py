@@ -10,6 +10,7 @@ from typing import Final
 from kiro2api.conversation.answer import StreamEvent, TextDelta, Usage
 from kiro2api.dialects.anthropic.encoding import clean, encode, mended
 from kiro2api.dialects.anthropic.errors import event_body
+from kiro2api.dialects.anthropic.searches import Content, query_json, result_block, search_block
 from kiro2api.dialects.anthropic.sequence import BlockSequence, State
 from kiro2api.dialects.dialect import Opening
 from kiro2api.errors import KiroError
@@ -21,14 +22,17 @@ _INPUT_SLICE: Final = 8192
 """Characters of a call's input per event: some proxies hold back a line that is much longer."""
 
 
-def usage_fields(usage: Usage) -> dict[str, int]:
+def usage_fields(usage: Usage) -> dict[str, object]:
     """The dialect's names for what was counted."""
-    return {
+    fields: dict[str, object] = {
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cache_creation_input_tokens": usage.cache_write_tokens,
         "cache_read_input_tokens": usage.cache_read_tokens,
     }
+    if usage.searches:
+        fields["server_tool_use"] = {"web_search_requests": usage.searches}
+    return fields
 
 
 class AnthropicStreamWriter(BlockSequence):
@@ -127,6 +131,13 @@ class AnthropicStreamWriter(BlockSequence):
     def _show_tool_open(self, tool_id: str, name: str) -> None:
         self._open({"type": "tool_use", "id": tool_id, "name": name, "input": {}})
         self._delta("input_json_delta", "partial_json", "")
+
+    def _show_search(self, search_id: str, query: str) -> None:
+        self._open(search_block(search_id, query) | {"input": {}})
+        self._show_input(query_json(query))
+
+    def _show_found(self, search_id: str, content: Content) -> None:
+        self._open(result_block(search_id, content))
 
     def _show_text(self, text: str) -> None:
         self._delta("text_delta", "text", text)

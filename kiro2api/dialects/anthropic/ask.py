@@ -5,6 +5,8 @@ Tolerant where clients differ or run ahead of us (unknown keys, roles, blocks, t
 where guessing would answer another question than the one asked. Must not know the upstream.
 """
 
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Final, Literal, TypeVar, cast
 
 import msgspec
@@ -12,15 +14,23 @@ import msgspec
 from kiro2api.conversation.question import (
     Conversation,
     OutputFormat,
+    Part,
     Reasoning,
     Role,
     Sampling,
     Text,
+    ToolResult,
     Turn,
 )
-from kiro2api.dialects.anthropic.blocks import MESSAGE, Content
+from kiro2api.dialects.anthropic.blocks import MESSAGE, SEARCHING, Content
 from kiro2api.dialects.anthropic.decoding import decode_body, json_text
-from kiro2api.dialects.anthropic.tools import Choice, Tool, read_choice, read_tools
+from kiro2api.dialects.anthropic.tools import (
+    Choice,
+    Tool,
+    read_choice,
+    read_server_tools,
+    read_tools,
+)
 from kiro2api.dialects.dialect import Asked
 from kiro2api.errors import Kind, RequestRejected
 
@@ -148,18 +158,13 @@ def _conversation(request: Request) -> Conversation:
     if not request.messages:
         raise RequestRejected("messages: at least one message is required", param="messages")
     tools = read_tools(request.tools)
+    server_tools = read_server_tools(request.tools)
     output = _lenient(_OUTPUT_CONFIG, request.output_config) or OutputConfig()
     return Conversation(
-        turns=tuple(
-            Turn(
-                role=_ROLES.get(message.role, "user"),
-                parts=MESSAGE.read(message.content, f"messages[{index}].content"),
-            )
-            for index, message in enumerate(request.messages)
-        ),
+        turns=_turns(request.messages, searching=bool(server_tools)),
         system=_system(request.system),
         tools=tools,
-        tool_choice=read_choice(request.tool_choice, tools),
+        tool_choice=read_choice(request.tool_choice, tools, server_tools),
         sampling=Sampling(
             max_tokens=request.max_tokens,
             temperature=request.temperature,
@@ -170,7 +175,27 @@ def _conversation(request: Request) -> Conversation:
         reasoning=_reasoning(request.thinking, output.effort),
         output_format=_format(output.format or _lenient(_FORMAT, request.output_format)),
         session=_session(request.metadata),
+        server_tools=server_tools,
     )
+
+
+def _turns(messages: Sequence[Message], *, searching: bool) -> tuple[Turn, ...]:
+    reader = SEARCHING if searching else MESSAGE
+    turns: list[Turn] = []
+    for index, message in enumerate(messages):
+        role = _ROLES.get(message.role, "user")
+        parts = reader.read(message.content, f"messages[{index}].content")
+        if searching and role == "assistant":
+            turns += _rounds(parts)
+        else:
+            turns.append(Turn(role, parts))
+    return tuple(turns)
+
+
+def _rounds(parts: Sequence[Part]) -> Iterator[Turn]:
+    """An assistant's message with searches in it: each result has a turn between its own."""
+    for found, group in groupby(parts, lambda part: isinstance(part, ToolResult)):
+        yield Turn("user" if found else "assistant", tuple(group))
 
 
 def _system(content: Content) -> tuple[str, ...]:

@@ -21,8 +21,10 @@ from kiro2api.conversation.question import (
     ToolResult,
     ToolUse,
 )
+from kiro2api.conversation.search import SEARCH_TOOL, failed_text, found_text
 from kiro2api.dialects.anthropic import media
 from kiro2api.dialects.anthropic.decoding import compact, decode, json_text, rejected
+from kiro2api.dialects.anthropic.searches import WebPage, WebSearchError, hits_of
 
 Content: TypeAlias = str | list[msgspec.Raw] | None
 
@@ -145,34 +147,61 @@ class ServerToolUseBlock(msgspec.Struct, tag="server_tool_use"):
         return (Text(f"(The server ran {self.name} with {compact(self.input)}.)"),)
 
 
-class WebPage(msgspec.Struct):
-    """One page found; its encrypted content is of use to the server that made it only."""
-
-    url: str
-    title: str | None = None
-
-
 class WebSearchResultBlock(msgspec.Struct, tag="web_search_tool_result"):
     """What such a call of the web search found."""
 
-    content: list[WebPage]
+    content: list[WebPage] | WebSearchError
 
     def parts(self, raw: msgspec.Raw, where: str) -> Sequence[Part]:
-        lines = [f"{page.title or page.url}: {page.url}" for page in self.content]
-        return (Text("\n".join(["(Pages found by the web search:", *lines, ")"])),)
+        return (Text(f"(The web search gave this back:\n{self.text}\n)"),)
+
+    @property
+    def text(self) -> str:
+        """What the model is told."""
+        content = self.content
+        if isinstance(content, WebSearchError):
+            return failed_text(content.error_code)
+        return found_text(hits_of(content))
+
+
+class SearchCallBlock(msgspec.Struct, tag="server_tool_use"):
+    """The same where the client offers the search again: a call of the tool that the model is
+    given. As a text it would be an example of how to search by merely saying so."""
+
+    name: str
+    id: str
+    input: msgspec.Raw = msgspec.Raw(b"{}")
+
+    def parts(self, raw: msgspec.Raw, where: str) -> Sequence[Part]:
+        if self.name != SEARCH_TOOL:
+            return ServerToolUseBlock(self.name, self.input).parts(raw, where)
+        return (ToolUse(self.id, SEARCH_TOOL, json_text(self.input)),)
+
+
+class SearchFoundBlock(WebSearchResultBlock, tag="web_search_tool_result", kw_only=True):
+    """And its result."""
+
+    tool_use_id: str
+
+    def parts(self, raw: msgspec.Raw, where: str) -> Sequence[Part]:
+        failed = isinstance(self.content, WebSearchError)
+        return (ToolResult(self.tool_use_id, (Text(self.text),), failed),)
 
 
 _Plain: TypeAlias = TextBlock | ImageBlock
 _Result: TypeAlias = (
     _Plain | DocumentBlock | ToolReferenceBlock | SearchResultBlock | WebSearchResultBlock
 )
-_Block: TypeAlias = (
-    _Result
-    | ToolUseBlock
-    | ToolResultBlock
-    | ThinkingBlock
-    | RedactedThinkingBlock
-    | ServerToolUseBlock
+_Own: TypeAlias = ToolUseBlock | ToolResultBlock | ThinkingBlock | RedactedThinkingBlock
+_Block: TypeAlias = _Result | _Own | ServerToolUseBlock
+_Searching: TypeAlias = (
+    _Plain
+    | DocumentBlock
+    | ToolReferenceBlock
+    | SearchResultBlock
+    | _Own
+    | SearchCallBlock
+    | SearchFoundBlock
 )
 
 
@@ -198,7 +227,7 @@ class BlockReader:
     """
 
     def __init__(self, union: Any, strict: frozenset[str]) -> None:
-        self._decoder: msgspec.json.Decoder[_Block] = msgspec.json.Decoder(union)
+        self._decoder: msgspec.json.Decoder[_Block | _Searching] = msgspec.json.Decoder(union)
         self._strict = strict
 
     def read(self, content: Content, where: str) -> tuple[Part, ...]:
@@ -229,3 +258,5 @@ class BlockReader:
 _PLAIN: Final = BlockReader(_Plain, frozenset({"text", "image"}))
 _RESULT: Final = BlockReader(_Result, frozenset({"text", "image", "document"}))
 MESSAGE: Final = BlockReader(_Block, _STRICT)
+SEARCHING: Final = BlockReader(_Searching, _STRICT)
+"""For messages of a client that offers the web search."""

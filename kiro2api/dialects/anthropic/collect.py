@@ -11,6 +11,7 @@ import msgspec
 from kiro2api.conversation.answer import StreamEvent
 from kiro2api.dialects.anthropic.answer import usage_fields
 from kiro2api.dialects.anthropic.encoding import clean, encode, is_json
+from kiro2api.dialects.anthropic.searches import Content, result_block, search_block
 from kiro2api.dialects.anthropic.sequence import BlockSequence
 from kiro2api.dialects.dialect import Opening
 
@@ -65,6 +66,12 @@ class AnthropicCollector(BlockSequence):
 
     def _show_tool_open(self, tool_id: str, name: str) -> None:
         self._open("input", {"type": "tool_use", "id": tool_id, "name": name, "input": {}})
+
+    def _show_search(self, search_id: str, query: str) -> None:
+        self._open("", search_block(search_id, query))
+
+    def _show_found(self, search_id: str, content: Content) -> None:
+        self._open("", result_block(search_id, content))
 
     def _show_text(self, text: str) -> None:
         self._pieces.append(text)

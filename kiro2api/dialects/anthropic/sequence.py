@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Final
 
 from kiro2api.conversation.answer import (
     Ended,
+    SearchBegun,
+    SearchEnded,
     StopReason,
     StreamEvent,
     TextDelta,
@@ -25,6 +27,7 @@ from kiro2api.conversation.answer import (
     Usage,
 )
 from kiro2api.dialects.anthropic.encoding import clean, is_json
+from kiro2api.dialects.anthropic.searches import Content, client_search_id, content_of
 from kiro2api.dialects.dialect import Opening
 
 
@@ -36,11 +39,12 @@ class State(Enum):
     TEXT = "in text"
     THINKING = "in thinking"
     TOOL = "in a tool call"
+    SEARCH = "in a search"
     CLOSED = "closed"
     FAILED = "failed"
 
 
-_BLOCKS: Final = frozenset({State.TEXT, State.THINKING, State.TOOL})
+_BLOCKS: Final = frozenset({State.TEXT, State.THINKING, State.TOOL, State.SEARCH})
 _OVER: Final = frozenset({State.CLOSED, State.FAILED})
 _CUT: Final = frozenset({StopReason.MAX_TOKENS, StopReason.CONTEXT_WINDOW, StopReason.REFUSAL})
 """Reasons for which an open call is left as far as it came."""
@@ -63,7 +67,16 @@ class BlockSequence(ABC):
     the end.
     """
 
-    __slots__ = ("_fragments", "_index", "_state", "_tool", "_tool_broken", "_tools", "_usage")
+    __slots__ = (
+        "_fragments",
+        "_index",
+        "_searches",
+        "_state",
+        "_tool",
+        "_tool_broken",
+        "_tools",
+        "_usage",
+    )
 
     def __init__(self, opening: Opening) -> None:
         self._state = State.IDLE
@@ -71,6 +84,8 @@ class BlockSequence(ABC):
         self._tool = ""
         self._tools: set[str] = set()
         self._tool_broken = False
+        # Whether each search has its result.
+        self._searches: dict[str, bool] = {}
         self._fragments: list[str] = []
         self._usage = Usage(input_tokens=opening.input_tokens, output_tokens=1)
 
@@ -102,6 +117,12 @@ class BlockSequence(ABC):
 
     @abstractmethod
     def _show_tool_open(self, tool_id: str, name: str) -> None: ...
+
+    @abstractmethod
+    def _show_search(self, search_id: str, query: str) -> None: ...
+
+    @abstractmethod
+    def _show_found(self, search_id: str, content: Content) -> None: ...
 
     @abstractmethod
     def _show_text(self, text: str) -> None: ...
@@ -165,6 +186,20 @@ class BlockSequence(ABC):
         if self._state is State.TOOL and event.id == self._tool:
             self._leave()
 
+    def _search_begun(self, event: SearchBegun) -> None:
+        if event.id not in self._searches:
+            self._enter(State.SEARCH)
+            self._searches[event.id] = False
+            self._show_search(clean(client_search_id(event.id)), clean(event.query))
+            self._leave()
+
+    def _search_ended(self, event: SearchEnded) -> None:
+        if self._searches.get(event.id) is False:
+            self._enter(State.SEARCH)
+            self._searches[event.id] = True
+            self._show_found(clean(client_search_id(event.id)), content_of(event))
+            self._leave()
+
     def _remember(self, event: Usage) -> None:
         self._usage = event
 
@@ -190,6 +225,8 @@ class BlockSequence(ABC):
         ToolBegun: _tool_begun,
         ToolInputDelta: _tool_input,
         ToolEnded: _tool_ended,
+        SearchBegun: _search_begun,
+        SearchEnded: _search_ended,
         Usage: _remember,
         Ended: _ended,
     }

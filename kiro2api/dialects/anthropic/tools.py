@@ -1,8 +1,8 @@
 # -*- test-case-name: tests.dialects.anthropic.test_tools -*-
 """The client's tools and its choice among them.
 
-Must not know what the upstream takes of names and schemas. Tools that a server would have to run
-itself are left out here: a client that offers a search tool is content with an answer in text.
+Must not know what the upstream takes of names and schemas. Of the tools that a server has to run
+itself only the web search is served; the others are left out, which clients put up with.
 """
 
 from collections.abc import Collection, Sequence
@@ -10,23 +10,30 @@ from typing import Final
 
 import msgspec
 
-from kiro2api.conversation.question import ToolChoice, ToolSpec
-from kiro2api.dialects.anthropic.decoding import json_text
+from kiro2api.conversation.question import ServerTool, ToolChoice, ToolSpec
+from kiro2api.conversation.search import SEARCH_TOOL
+from kiro2api.dialects.anthropic.decoding import decode, json_text
 from kiro2api.errors import RequestRejected
 
 _PLACEHOLDER: Final = "DeferredToolPlaceholder"
 """Stands for the tools that a server with tool search would load later."""
 
+_WEB_SEARCH: Final = "web_search"
+
 _NO_JSON: Final = msgspec.Raw(b"null")
 
 
 class Tool(msgspec.Struct):
-    """One entry of ``tools``; server tools bring fields of their own, which are ignored."""
+    """One entry of ``tools``; what is below the schema belongs to the web search."""
 
     type: str | None = None
     name: str | None = None
     description: str | None = None
     input_schema: msgspec.Raw = _NO_JSON
+    max_uses: msgspec.Raw = _NO_JSON
+    allowed_domains: msgspec.Raw = _NO_JSON
+    blocked_domains: msgspec.Raw = _NO_JSON
+    user_location: msgspec.Raw = _NO_JSON
 
 
 class Choice(msgspec.Struct):
@@ -105,17 +112,64 @@ def read_tools(tools: Sequence[Tool] | None) -> tuple[ToolSpec, ...]:
     return tuple(found)
 
 
-def read_choice(choice: Choice | None, tools: Collection[ToolSpec]) -> ToolChoice:
+_COUNT: Final = msgspec.json.Decoder(int | None)
+_DOMAINS: Final = msgspec.json.Decoder(list[str] | None)
+
+
+def read_server_tools(tools: Sequence[Tool] | None) -> tuple[ServerTool, ...]:
+    """The web search, if there is one: of whatever date, and whatever its name.
+
+    Raises RequestRejected for limits that cannot be read: an answer that goes beyond them would
+    not be the one asked for.
+    """
+    for index, tool in enumerate(tools or ()):
+        if is_web_search(tool):
+            where = f"tools[{index}]"
+            return (
+                ServerTool(
+                    kind="web_search",
+                    name=tool.name or SEARCH_TOOL,
+                    max_uses=decode(_COUNT, tool.max_uses, f"{where}.max_uses"),
+                    allowed_domains=_domains(tool.allowed_domains, f"{where}.allowed_domains"),
+                    blocked_domains=_domains(tool.blocked_domains, f"{where}.blocked_domains"),
+                    user_location=_location(tool.user_location),
+                ),
+            )
+    return ()
+
+
+def is_web_search(tool: Tool) -> bool:
+    """Whether the server is to run this; a tool with a schema is the client's own."""
+    kind = tool.type or ""
+    dated = kind == _WEB_SEARCH or kind.startswith(f"{_WEB_SEARCH}_")
+    return dated and bytes(tool.input_schema) == b"null"
+
+
+def _domains(raw: msgspec.Raw, where: str) -> tuple[str, ...]:
+    return tuple(text for text in decode(_DOMAINS, raw, where) or () if text.strip())
+
+
+def _location(raw: msgspec.Raw) -> bytes:
+    data = json_text(raw)
+    return data if data[:1] == b"{" else b""
+
+
+def read_choice(
+    choice: Choice | None,
+    tools: Collection[ToolSpec],
+    server_tools: Collection[ServerTool] = (),
+) -> ToolChoice:
     """The choice, as far as it can be met by the tools that remain."""
     if choice is None:
         return ToolChoice()
     parallel = not choice.disable_parallel_tool_use
+    names = {tool.name for tool in tools} | {tool.name for tool in server_tools}
     match choice.type:
         case "none":
             return ToolChoice(mode="none", parallel=parallel)
-        case "any" if tools:
+        case "any" if names:
             return ToolChoice(mode="any", parallel=parallel)
-        case "tool" if choice.name is not None and choice.name in {tool.name for tool in tools}:
+        case "tool" if choice.name is not None and choice.name in names:
             return ToolChoice(mode="named", name=choice.name, parallel=parallel)
     return ToolChoice(parallel=parallel)
 

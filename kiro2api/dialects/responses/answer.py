@@ -44,9 +44,10 @@ class ResponseWriter:
         self._closed = False
         self._number = 0
         self._out: list[bytes] = []
-        # Of the open item: what its deltas begin with, and where it stands.
+        # Of the open item: what its deltas begin with, where it stands, and a message's texts.
         self._delta = b""
         self._place = b""
+        self._fragments: list[str] | None = None
 
     def begin(self) -> bytes:
         """The two events that come before all items."""
@@ -63,24 +64,26 @@ class ResponseWriter:
         """The events of these events."""
         if self._closed:
             return b""
-        begin = self.begin()
-        draft = self._draft
-        self._out = out = [begin]
+        out = [] if self._begun else [self.begin()]
+        self._out = out
+        number, fragments, delta = self._number, self._fragments, self._delta
         for event in events:
-            item = draft.open
             # The hot path: more text of the open message.
-            if type(event) is TextDelta and type(item) is Message:
+            if type(event) is TextDelta and fragments is not None:
                 text = event.text
-                item.fragments.append(text)
-                out += (self._delta, _encode(text), b',"sequence_number":%d}\n\n' % self._number)
-                self._number += 1
+                fragments.append(text)
+                out += (delta, _encode(text), b',"sequence_number":%d}\n\n' % number)
+                number += 1
                 continue
-            draft.take(event)
-            if draft.ended is not None:
+            self._number = number
+            self._draft.take(event)
+            if self._draft.ended is not None:
                 self._closed = True
-                status, response = self._envelope.finished(draft)
+                status, response = self._envelope.finished(self._draft)
                 self._put(b"response." + status, b'"response":' + response)
-                break
+                return b"".join(out)
+            number, fragments, delta = self._number, self._fragments, self._delta
+        self._number = number
         return b"".join(out)
 
     def ping(self) -> bytes:
@@ -120,6 +123,7 @@ class ResponseWriter:
         self._put_item(b"response.output_item.added", item, opened)
         if isinstance(item, Message):
             self._put_part(b"response.content_part.added", b"content", OutputText(""))
+            self._fragments = item.fragments
 
     def more(self, item: AnyItem, text: str) -> None:
         """More text of the open item."""
@@ -137,6 +141,7 @@ class ResponseWriter:
     def done(self, item: AnyItem, json: bytes) -> None:
         """The open item is complete."""
         if isinstance(item, Message):
+            self._fragments = None
             text = item.text
             self._put(
                 b"response.output_text.done",

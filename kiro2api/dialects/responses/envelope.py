@@ -1,4 +1,4 @@
-# -*- test-case-name: tests.dialects.responses.test_envelope -*-
+# -*- test-case-name: tests.dialects.responses.test_answer -*-
 """The response object around the items, the same in every event and in a whole answer.
 
 Must not know how items come about.

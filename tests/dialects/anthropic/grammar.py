@@ -12,6 +12,8 @@ DELTAS = {
     "thinking": {"thinking_delta": "thinking", "signature_delta": "signature"},
     "tool_use": {"input_json_delta": "partial_json"},
     "redacted_thinking": {},
+    "server_tool_use": {"input_json_delta": "partial_json"},
+    "web_search_tool_result": {},
 }
 STOP_REASONS = {
     "end_turn",
@@ -103,10 +105,32 @@ class Replay:
                 assert block["id"] not in ids
             case "redacted_thinking":
                 assert block["data"]
+            case "server_tool_use":
+                assert set(block) == {"type", "id", "name", "input"}
+                assert block["input"] == {}
+                assert block["name"] == "web_search"
+                assert block["id"].startswith("srvtoolu_")
+                assert block["id"] not in {other.get("id") for other in self.message["content"]}
+            case "web_search_tool_result":
+                self._search_result(block)
             case _:
                 raise AssertionError(block)
         self.message["content"].append(block)
         self._open, self._input, self._deltas = block, "", 0
+
+    def _search_result(self, block: Any) -> None:
+        """Of an earlier search, which has no other result."""
+        assert set(block) == {"type", "tool_use_id", "content"}
+        content, id = self.message["content"], block["tool_use_id"]
+        assert id in {other.get("id") for other in content}
+        assert id not in {other.get("tool_use_id") for other in content}
+        if isinstance(block["content"], list):
+            for page in block["content"]:
+                assert page["type"] == "web_search_result"
+                assert set(page) == {"type", "url", "title", "encrypted_content", "page_age"}
+        else:
+            assert set(block["content"]) == {"type", "error_code"}
+            assert block["content"]["type"] == "web_search_tool_result_error"
 
     def _content_block_delta(self, value: Any) -> None:
         block = self._open
@@ -132,7 +156,7 @@ class Replay:
         }
         if block["type"] == "text":
             assert block["text"]
-        if block["type"] == "tool_use":
+        if block["type"] in ("tool_use", "server_tool_use"):
             assert self._deltas > 0
             try:
                 block["input"] = json.loads(self._input, parse_constant=_no_constant)

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from kiro2api.conversation.answer import (
     Ended,
+    SearchBegun,
+    SearchEnded,
     StopReason,
     StreamEvent,
     TextDelta,
@@ -17,6 +19,7 @@ from kiro2api.conversation.answer import (
     ToolInputDelta,
     Usage,
 )
+from kiro2api.conversation.search import SearchHit
 
 texts = st.text(max_size=12)
 # Half a surrogate pair is not text, but must not bring a stream down either.
@@ -46,6 +49,23 @@ def calls(draw: st.DrawFn, number: int) -> list[StreamEvent]:
     return found
 
 
+hits = st.builds(SearchHit, texts, texts, texts, texts)
+
+
+@st.composite
+def searches(draw: st.DrawFn, number: int) -> list[StreamEvent]:
+    """One search with what it found, or why it found nothing."""
+    search_id = f"tooluse_s{number}"
+    ended = draw(
+        st.one_of(
+            st.builds(SearchEnded, st.just(search_id), st.tuples(hits)),
+            st.just(SearchEnded(search_id)),
+            st.just(SearchEnded(search_id, error="unavailable")),
+        )
+    )
+    return [SearchBegun(search_id, draw(texts)), ended]
+
+
 @st.composite
 def answers(draw: st.DrawFn) -> list[StreamEvent]:
     """A whole answer that keeps the grammar of events."""
@@ -58,6 +78,7 @@ def answers(draw: st.DrawFn) -> list[StreamEvent]:
                 st.lists(st.builds(ThinkingSigned, texts), max_size=1),
                 st.lists(st.builds(ThinkingRedacted, texts), max_size=1),
                 calls(number),
+                searches(number),
             )
         )
     if draw(st.booleans()):
@@ -77,6 +98,15 @@ anything = st.lists(
         st.builds(ToolBegun, ids, wild_texts),
         st.builds(ToolInputDelta, ids, fragments),
         st.builds(ToolEnded, ids),
+        st.builds(SearchBegun, ids, wild_texts),
+        st.builds(
+            SearchEnded,
+            ids,
+            st.lists(st.builds(SearchHit, wild_texts, wild_texts, wild_texts), max_size=2).map(
+                tuple
+            ),
+            st.sampled_from(["", "unavailable", "\ud83d"]),
+        ),
         usages,
         st.builds(Ended, reason=st.sampled_from(StopReason), stop_sequence=wild_texts),
     ),

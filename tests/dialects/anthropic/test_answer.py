@@ -8,6 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.conversation.answer import (
     Ended,
+    SearchBegun,
+    SearchEnded,
     StopReason,
     StreamEvent,
     TextDelta,
@@ -19,6 +21,7 @@ from kiro2api.conversation.answer import (
     ToolInputDelta,
     Usage,
 )
+from kiro2api.conversation.search import SearchHit
 from kiro2api.dialects.anthropic.answer import AnthropicStreamWriter
 from kiro2api.dialects.dialect import Opening
 from kiro2api.errors import Kind, KiroError, StreamStalled, StreamTruncated
@@ -130,6 +133,74 @@ class BytesTests(SynchronousTestCase):
             block_start(0, '{"type":"text","text":""}')
             + delta(0, '{"type":"text_delta","text":"a"}')
             + delta(0, '{"type":"text_delta","text":"b"}'),
+        )
+
+    def test_search(self) -> None:
+        """Two blocks per search, then the text goes on; the usage counts it, the stop reason does
+        not."""
+        self.assertEqual(
+            self.written(
+                TextDelta("a"),
+                SearchBegun("tooluse_1", 'say "x"'),
+                SearchEnded("tooluse_1", (SearchHit("https://u", "T", "S", "May 1, 2026"),)),
+                TextDelta("b"),
+                Usage(input_tokens=1, output_tokens=2, searches=1),
+                Ended(StopReason.TOOL_USE),
+            ),
+            block_start(0, '{"type":"text","text":""}')
+            + delta(0, '{"type":"text_delta","text":"a"}')
+            + block_stop(0)
+            + block_start(
+                1,
+                '{"type":"server_tool_use","id":"srvtoolu_1","name":"web_search","input":{}}',
+            )
+            + delta(
+                1,
+                '{"type":"input_json_delta",'
+                '"partial_json":"{\\"query\\":\\"say \\\\\\"x\\\\\\"\\"}"}',
+            )
+            + block_stop(1)
+            + block_start(
+                2,
+                '{"type":"web_search_tool_result","tool_use_id":"srvtoolu_1","content":['
+                '{"url":"https://u","title":"T",'
+                '"encrypted_content":"eyJraXJvMmFwaSI6MSwic25pcHBldCI6IlMifQ==",'
+                '"page_age":"May 1, 2026","type":"web_search_result"}]}',
+            )
+            + block_stop(2)
+            + block_start(3, '{"type":"text","text":""}')
+            + delta(3, '{"type":"text_delta","text":"b"}')
+            + block_stop(3)
+            + sse(
+                "message_delta",
+                ',"delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":'
+                '{"input_tokens":1,"output_tokens":2,"cache_creation_input_tokens":0,'
+                '"cache_read_input_tokens":0,"server_tool_use":{"web_search_requests":1}}',
+            )
+            + sse("message_stop", ""),
+        )
+
+    def test_failed_search(self) -> None:
+        """An error is a result, too; a second result has no place."""
+        self.assertEqual(
+            self.written(
+                SearchBegun("s", "q"),
+                SearchEnded("s", error="too_many_requests"),
+                SearchEnded("s"),
+                SearchEnded("t"),
+                SearchBegun("s", "q"),
+            ),
+            block_start(
+                0, '{"type":"server_tool_use","id":"srvtoolu_s","name":"web_search","input":{}}'
+            )
+            + delta(0, '{"type":"input_json_delta","partial_json":"{\\"query\\":\\"q\\"}"}')
+            + block_stop(0)
+            + block_start(
+                1,
+                '{"type":"web_search_tool_result","tool_use_id":"srvtoolu_s","content":'
+                '{"error_code":"too_many_requests","type":"web_search_tool_result_error"}}',
+            )
+            + block_stop(1),
         )
 
     def test_thinking(self) -> None:
@@ -350,7 +421,7 @@ class FailTests(SynchronousTestCase):
 
     def test_in_tool(self) -> None:
         """The call is left open, whatever came of its input: clients run a closed one."""
-        begun = [TextDelta("a"), ToolBegun("t", "n")]
+        begun: list[StreamEvent] = [TextDelta("a"), ToolBegun("t", "n")]
         self.check(begun, b"")
         self.check([*begun, ToolInputDelta("t", "{}")], b"")
         self.check([*begun, ToolInputDelta("t", "{}"), ToolEnded("t")], b"")

@@ -12,6 +12,7 @@ from kiro2api.conversation.question import (
     OutputFormat,
     Reasoning,
     Sampling,
+    ServerTool,
     Text,
     ToolChoice,
     ToolResult,
@@ -155,8 +156,46 @@ class ParseTests(SynchronousTestCase):
             question(
                 tools=[search], tool_choice={"type": "tool", "name": "web_search"}
             ).tool_choice,
+            ToolChoice("named", "web_search"),
+        )
+        self.assertEqual(
+            question(tools=[search], tool_choice={"type": "tool", "name": "t"}).tool_choice,
             ToolChoice(),
         )
+
+    def test_web_search(self) -> None:
+        """The tool is taken by its type, and what came of it earlier is put between turns."""
+        search = {"type": "web_search_20260209", "name": "look", "max_uses": 2}
+        said = [
+            {"type": "text", "text": "I look."},
+            {"type": "server_tool_use", "id": "i", "name": "web_search", "input": {"query": "q"}},
+            {"type": "web_search_tool_result", "tool_use_id": "i", "content": []},
+            {"type": "text", "text": "Nothing."},
+        ]
+        messages = [
+            {"role": "user", "content": "?"},
+            {"role": "assistant", "content": said},
+            {"role": "user", "content": "Oh."},
+        ]
+        asked = question(messages=messages, tools=[search])
+        self.assertEqual(asked.tools, ())
+        self.assertEqual(
+            asked.server_tools, (ServerTool(kind="web_search", name="look", max_uses=2),)
+        )
+        self.assertEqual(
+            asked.turns,
+            (
+                Turn("user", (Text("?"),)),
+                Turn(
+                    "assistant",
+                    (Text("I look."), ToolUse("i", "web_search", b'{"query": "q"}')),
+                ),
+                Turn("user", (ToolResult("i", (Text("No pages were found."),)),)),
+                Turn("assistant", (Text("Nothing."),)),
+                Turn("user", (Text("Oh."),)),
+            ),
+        )
+        self.assertEqual(len(question(messages=messages).turns), 3)
 
     def test_thinking(self) -> None:
         """All modes; an unknown one is as good as none."""

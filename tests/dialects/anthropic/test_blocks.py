@@ -17,7 +17,9 @@ from kiro2api.conversation.question import (
     ToolResult,
     ToolUse,
 )
-from kiro2api.dialects.anthropic.blocks import MESSAGE
+from kiro2api.conversation.search import failed_text
+from kiro2api.dialects.anthropic.blocks import MESSAGE, SEARCHING
+from kiro2api.dialects.anthropic.searches import seal
 from kiro2api.errors import RequestRejected
 
 RAWS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -201,16 +203,54 @@ class BlockTests(SynchronousTestCase):
             ),
             (
                 Text('(The server ran web_search with {"q":1}.)'),
-                Text("(Pages found by the web search:\nt: u\n)"),
-                Text("(Pages found by the web search:\nu: u\n)"),
+                Text("(The web search gave this back:\n[1] t\nu\n)"),
+                Text("(The web search gave this back:\n[1] u\nu\n)"),
             ),
         )
+
+    def test_searches_as_calls(self) -> None:
+        """Where the search is offered again, searches are calls of it, with the excerpts that we
+        have sealed; other servers' tools stay text."""
+        page = {"type": "web_search_result", "url": "u", "title": "t", "page_age": "May 1, 2026"}
+        blocks = [
+            {"type": "server_tool_use", "id": "i", "name": "web_search", "input": {"query": "q"}},
+            {
+                "type": "web_search_tool_result",
+                "tool_use_id": "i",
+                "content": [page | {"encrypted_content": seal("An excerpt.")}],
+            },
+            {"type": "server_tool_use", "id": "j", "name": "web_search"},
+            {
+                "type": "web_search_tool_result",
+                "tool_use_id": "j",
+                "content": {
+                    "type": "web_search_tool_result_error",
+                    "error_code": "max_uses_exceeded",
+                },
+            },
+            {"type": "server_tool_use", "id": "k", "name": "code_execution", "input": {}},
+            {"type": "text", "text": "so"},
+        ]
+        found = "[1] t\nu\nMay 1, 2026\nAn excerpt."
+        failed = failed_text("max_uses_exceeded")
+        self.assertEqual(
+            SEARCHING.read(RAWS.decode(json.dumps(blocks)), "x"),
+            (
+                ToolUse("i", "web_search", b'{"query": "q"}'),
+                ToolResult("i", (Text(found),)),
+                ToolUse("j", "web_search", b"{}"),
+                ToolResult("j", (Text(failed),), True),
+                Text("(The server ran code_execution with {}.)"),
+                Text("so"),
+            ),
+        )
+        self.assertEqual(read(blocks[3]), (Text(f"(The web search gave this back:\n{failed}\n)"),))
 
     def test_unknown(self) -> None:
         """Unknown blocks, and server blocks of a shape we do not know, become their JSON."""
         for block in (
             {"type": "tool_addition", "tool": {"name": "n"}},
-            {"type": "web_search_tool_result", "content": {"error_code": "unavailable"}},
+            {"type": "web_search_tool_result", "content": {"what": "happened"}},
             {"type": "search_result", "source": {"x": 1}},
             {"type": "tool_reference"},
         ):

@@ -8,6 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.conversation.answer import (
     Ended,
+    SearchBegun,
+    SearchEnded,
     StopReason,
     StreamEvent,
     TextDelta,
@@ -69,6 +71,29 @@ class CollectorTests(SynchronousTestCase):
             b'"stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":3,'
             b'"output_tokens":4,"cache_creation_input_tokens":6,"cache_read_input_tokens":5}}',
         )
+
+    def test_search(self) -> None:
+        """Input and result as the stream tells them."""
+        reply = collected(
+            SearchBegun("tooluse_1", "q"),
+            SearchEnded("tooluse_1"),
+            Usage(1, 2, searches=1),
+            Ended(StopReason.END_TURN),
+        )
+        self.assertEqual(
+            reply["content"],
+            [
+                {
+                    "type": "server_tool_use",
+                    "id": "srvtoolu_1",
+                    "name": "web_search",
+                    "input": {"query": "q"},
+                },
+                {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []},
+            ],
+        )
+        self.assertEqual(reply["usage"]["server_tool_use"], {"web_search_requests": 1})
+        self.assertEqual(reply["stop_reason"], "end_turn")
 
     def test_empty(self) -> None:
         """An answer without content is a message all the same."""

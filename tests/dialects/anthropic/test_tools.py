@@ -5,8 +5,14 @@ import json
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from kiro2api.conversation.question import ToolChoice, ToolSpec
-from kiro2api.dialects.anthropic.tools import Choice, Tool, read_choice, read_tools
+from kiro2api.conversation.question import ServerTool, ToolChoice, ToolSpec
+from kiro2api.dialects.anthropic.tools import (
+    Choice,
+    Tool,
+    read_choice,
+    read_server_tools,
+    read_tools,
+)
 from kiro2api.errors import RequestRejected
 
 TOOLS = msgspec.json.Decoder(list[Tool])
@@ -14,6 +20,10 @@ TOOLS = msgspec.json.Decoder(list[Tool])
 
 def read(*tools: object) -> tuple[ToolSpec, ...]:
     return read_tools(TOOLS.decode(json.dumps(tools)))
+
+
+def search(*tools: object) -> tuple[ServerTool, ...]:
+    return read_server_tools(TOOLS.decode(json.dumps(tools)))
 
 
 class ToolTests(SynchronousTestCase):
@@ -49,9 +59,55 @@ class ToolTests(SynchronousTestCase):
                 {"type": "computer_20250124", "name": "computer", "display_width_px": 1},
                 {"type": "mcp_toolset", "mcp_server_name": "x"},
                 {"type": "new_kind", "name": "n", "input_schema": {"type": "object"}},
+                {"type": "web_searching", "name": "s"},
             ),
             (ToolSpec("n", "", b'{"type": "object"}'),),
         )
+
+    def test_web_search(self) -> None:
+        """Of any date and any name; what has a schema is the client's own."""
+        for kind in ("web_search_20250305", "web_search_20991231", "web_search"):
+            self.assertEqual(search({"type": kind}), (ServerTool(kind="web_search"),))
+        self.assertEqual(
+            search(
+                {"name": "a", "input_schema": {}, "max_uses": "whatever"},
+                {
+                    "type": "web_search_20250305",
+                    "name": "look",
+                    "max_uses": 3,
+                    "allowed_domains": ["a.example", " "],
+                    "blocked_domains": None,
+                    "user_location": {"type": "approximate", "city": "Graz"},
+                },
+            ),
+            (
+                ServerTool(
+                    kind="web_search",
+                    name="look",
+                    max_uses=3,
+                    allowed_domains=("a.example",),
+                    user_location=b'{"type": "approximate", "city": "Graz"}',
+                ),
+            ),
+        )
+        for tool in (
+            {"name": "web_search"},
+            {"type": "custom", "name": "web_search"},
+            {"type": "web_search_20250305", "name": "web_search", "input_schema": {}},
+            {"type": "web_searching", "name": "web_search"},
+        ):
+            self.assertEqual(search(tool), ())
+        self.assertEqual(read_server_tools(None), ())
+        self.assertEqual(
+            search({"type": "web_search", "user_location": "Graz"})[0].user_location, b""
+        )
+
+    def test_web_search_with_bad_limits(self) -> None:
+        """Limits that cannot be read are not passed over."""
+        for key, value in (("max_uses", "3"), ("allowed_domains", "a"), ("blocked_domains", [1])):
+            tool = {"type": "web_search_20250305", key: value}
+            refusal = self.assertRaises(RequestRejected, search, {"name": "a"}, tool)
+            self.assertTrue((refusal.param or "").startswith(f"tools[1].{key}"))
 
     def test_run_by_the_client(self) -> None:
         """Tools that the client runs get the schema that the client leaves out."""
