@@ -1,19 +1,22 @@
-# syntax=docker/dockerfile:1
 # Where no Docker engine is at hand, scripts/image-steps goes through the steps of this file.
 FROM python:3.13-slim AS build
 WORKDIR /src
 COPY setup.py pyproject.toml README.md LICENSE ./
 COPY kiro2api ./kiro2api
 COPY twisted ./twisted
-RUN pip wheel --no-cache-dir --wheel-dir /wheels .
+# A virtual environment can be copied whole, so that no wheel is left in the image.
+RUN pip wheel --no-cache-dir --wheel-dir /wheels . \
+    && python -m venv --without-pip /opt/kiro2api \
+    && pip --python /opt/kiro2api/bin/python install --no-cache-dir --no-index \
+        --find-links=/wheels kiro2api
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --create-home --home-dir /home/kiro2api kiro2api \
     && mkdir -p /data && chown kiro2api:kiro2api /data && chmod 0700 /data
-# The plugin cache is written once here, since the service may not write to site-packages.
-RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
-    pip install --no-cache-dir --no-index --find-links=/wheels kiro2api \
-    && twistd --help >/dev/null
+COPY --from=build /opt/kiro2api /opt/kiro2api
+ENV PATH=/opt/kiro2api/bin:$PATH
+# The plugin cache is written once here, since the service may not write to its installation.
+RUN twistd --help >/dev/null
 ENV KIRO_DB_PATH=/data/kiro2api.db \
     PORT=8080 \
     PYTHONUNBUFFERED=1

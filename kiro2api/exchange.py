@@ -237,6 +237,7 @@ class Exchanges:
                 if other is None or asking.committed:
                     raise _measured(fault, asking, way) from None
                 way = other
+        turn.question.forget()
         if limits is None:
             return stream
 
@@ -305,6 +306,7 @@ class Exchanges:
 
     async def _open_again(self, turn: "_Turn", question: Question, way: Way) -> Opened:
         stream, limits = await self._open(turn, question, way)
+        question.forget()
         assert limits is not None, "only a limit leads to another round"
         return stream, limits
 

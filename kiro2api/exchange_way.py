@@ -61,6 +61,10 @@ class Question:
             prepared = self._written[key] = self._write(self.conversation, *key)
         return prepared
 
+    def forget(self) -> None:
+        """The bodies have been sent: they are large, and an answer may take its time."""
+        self._written.clear()
+
     def repaired(self, unmet: Unmet) -> "Question":
         """The same with the answer that did not do, and what to do about it."""
         more = (

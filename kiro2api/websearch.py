@@ -274,11 +274,12 @@ class SearchingStream:
 
     def _opened(self, stream: AnswerStream) -> None:
         self._opening = None
-        self._since = self._clock.seconds()
-        self._stream = stream
         if self._sink is None:
             stream.abandon()
-        elif self._paused:
+            return
+        self._since = self._clock.seconds()
+        self._stream = stream
+        if self._paused:
             self._unflowed = True
         else:
             stream.flow(self)

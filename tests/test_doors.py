@@ -25,7 +25,8 @@ DOORS: dict[str, set[str]] = {
     "store": {"errors", "redaction", "accounts"},
     "upstream": {"transports", "errors", "redaction", "conversation", "wire", "kiro", "accounts"},
     "media": {"errors", "redaction", "conversation", "kiro.media", "upstream.bodies"},
-    "exchange": {"errors", "conversation", "kiro", "accounts", "upstream"},
+    "exchange": {"errors", "conversation", "kiro", "accounts", "upstream", "websearch"},
+    "websearch": {"errors", "conversation", "upstream"},
     "metering": {"errors"},
     "web": {
         "transports",
@@ -66,7 +67,7 @@ FREE = {
 }
 
 # Rooms of one layer whose nouns are modules beside each other: ``exchange_way`` is in ``exchange``.
-SPLIT = ("settings", "exchange")
+SPLIT = ("settings", "exchange", "websearch")
 
 PURE = (
     "conversation/",
@@ -85,6 +86,8 @@ PURE = (
     "settings",
     "exchange_way.py",
     "exchange_memory.py",
+    "websearch_round.py",
+    "websearch_tool.py",
 )
 IMPURE_MODULES = {"twisted", "time", "random", "os", "logging", "klein", "treq", "txaio", "socket"}
 

@@ -1,5 +1,7 @@
 """Attempts and failover before the first event."""
 
+import gc
+import weakref
 from typing import Any
 
 import msgspec
@@ -9,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.accounts.account import Account, Credentials
 from kiro2api.accounts.interfaces import End, IAccountPool
-from kiro2api.conversation.answer import Ended, StopReason, TextDelta
+from kiro2api.conversation.answer import Ended, StopReason, TextDelta, Usage
 from kiro2api.conversation.question import (
     Conversation,
     OutputFormat,
@@ -37,7 +39,10 @@ from kiro2api.errors import (
     UpstreamUnavailable,
 )
 from kiro2api.exchange import Asking, Exchanges, OpenExchange
+from kiro2api.exchange_filtered import FilteredStream
+from kiro2api.exchange_way import Question, Way
 from kiro2api.kiro.models import Catalogue
+from kiro2api.kiro.request import Prepared
 from kiro2api.upstream.interfaces import AnswerStream, OfferedModel
 from tests.fakes.answers import END, USAGE, FakeStream
 from tests.fakes.lending import FakeClient, FakeOffers, FakePool, account
@@ -460,6 +465,39 @@ class RoundsTests(ExchangeCase):
         self.assertEqual(len(self.pool.leases), 1)
         exchange.settle(End.SERVED)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_bodies_are_not_kept(self) -> None:
+        """While an answer flows, its question's body is no longer in memory."""
+        kept: list[weakref.ref[Prepared]] = []
+        prepared = Question.prepared
+
+        class Watched(Prepared):
+            __slots__ = ("__weakref__",)
+
+        def watch(question: Question, way: Way) -> Prepared:
+            found = prepared(question, way)
+            if not isinstance(found, Watched):
+                watched = Watched(b"{}}}}", found.names)
+                question._written[(way.replay, way.preface)] = found = watched
+                kept.append(weakref.ref(watched))
+            return found
+
+        self.patch(Question, "prepared", watch)
+        client = FakeClient(FakeStream(self.clock))
+        _, _, exchange = self.ask(client, sampling=Sampling(stop=("x",)))
+        gc.collect()
+        self.assertEqual([ref() for ref in kept], [None])
+        self.assertIsInstance(exchange.stream, FilteredStream)
+
+    def test_cost(self) -> None:
+        """Known at any time, of all rounds."""
+        first, second = FakeStream(self.clock), FakeStream(self.clock)
+        wanted = OutputFormat("json_object")
+        _, _, exchange = self.ask(FakeClient(first, second), output_format=wanted)
+        self.assertEqual(exchange.usage(), Usage(12, 0))
+        first.push(USAGE, END)
+        first.end()
+        self.assertEqual(exchange.usage(), Usage(24, 0))
 
     def test_second_round_fails(self) -> None:
         """The first answer has to do; no other account is asked."""

@@ -133,6 +133,12 @@ class QuestionTests(SynchronousTestCase):
             [more for _, *more in self.written], [[False, ""], [True, ""], [False, "<x>"]]
         )
 
+    def test_forgotten(self) -> None:
+        """A body that was sent is not kept while its answer lasts."""
+        first = self.question.prepared(Way("a", 1, 1))
+        self.question.forget()
+        self.assertIsNot(self.question.prepared(Way("a", 1, 1)), first)
+
     def test_repaired(self) -> None:
         """What was said and what was wrong with it follow the question."""
         self.question.repaired(Unmet("do it", "no")).prepared(Way("a", 1, 1))

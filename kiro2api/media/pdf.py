@@ -7,7 +7,7 @@ The parser is imported with the first PDF. Must not know who attached it.
 from io import BytesIO
 from typing import Any, Final
 
-from kiro2api.media.limits import DOCUMENT_PAGES, Halted, Unreadable, go_on
+from kiro2api.media.limits import DOCUMENT_PAGES, Halt, Halted, Unreadable, go_on
 
 _BROKEN: Final = "it is not a valid PDF file"
 
@@ -17,6 +17,11 @@ def pdf_text(data: bytes, limit: int, halted: Halted) -> tuple[str, str]:
 
     :raises Unreadable: broken, or protected by a password.
     """
+
+    def look_up(*_: object) -> None:
+        # One page may take very long, so that its every step asks.
+        go_on(halted)
+
     reader, count = _opened(data)
     shown = min(count, DOCUMENT_PAGES)
     pieces: list[str] = []
@@ -24,7 +29,10 @@ def pdf_text(data: bytes, limit: int, halted: Halted) -> tuple[str, str]:
     for number in range(1, shown + 1):
         go_on(halted)
         try:
-            text = reader.pages[number - 1].extract_text().strip()
+            page = reader.pages[number - 1]
+            text = page.extract_text(visitor_operand_before=look_up).strip()
+        except Halt:
+            raise
         except (Exception, RecursionError):  # noqa: BLE001 - a parser at hostile input
             failed += 1
             text = "[this page cannot be read]"

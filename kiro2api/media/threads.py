@@ -5,6 +5,7 @@ Must not know what the work is. Daemon threads: work that does not end must not 
 of the process.
 """
 
+import sys
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -24,6 +25,10 @@ WAITING: Final = 64
 GRACE: Final = 3.0
 """Seconds that work under way has to end, once the threads are to stop."""
 _RETRY: Final = 3.0
+_TURN: Final = 0.0001
+"""Seconds that a thread may keep the interpreter to itself while there is work. A parser written
+in Python takes its whole turn each time the reactor lets go of the interpreter, which it does for
+every read and write: with the usual five milliseconds all streams would stutter."""
 
 
 class _Job:
@@ -59,6 +64,7 @@ class Threads:
         self._stopped = False
         self._stopping: list[Deferred[None]] = []
         self._grace: IDelayedCall | None = None
+        self._usual_turn: float | None = None
 
     def call(self, function: Callable[[Halted], T]) -> Deferred[T]:
         """What ``function`` returns or raises in a thread; it is given a way to ask for its end.
@@ -79,6 +85,9 @@ class Threads:
             )
         job = _Job(function)
         self._jobs.add(job)
+        if self._usual_turn is None:
+            self._usual_turn = sys.getswitchinterval()
+            sys.setswitchinterval(_TURN)
         if self._running < min(len(self._jobs), self._count):
             self._running += 1
             name = f"{self._name}-{self._running}"
@@ -121,6 +130,8 @@ class Threads:
 
     def _deliver(self, job: _Job, result: Any) -> None:
         self._jobs.discard(job)
+        if not self._jobs:
+            self._at_rest()
         job.function = None
         if not job.done.called:
             job.done.callback(result)
@@ -130,7 +141,13 @@ class Threads:
         if not self._running:
             self._end()
 
+    def _at_rest(self) -> None:
+        usual, self._usual_turn = self._usual_turn, None
+        if usual is not None:
+            sys.setswitchinterval(usual)
+
     def _end(self) -> None:
+        self._at_rest()
         grace, self._grace = self._grace, None
         if grace is not None and grace.active():
             grace.cancel()

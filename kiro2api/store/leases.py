@@ -43,8 +43,8 @@ class LeaseRows:
             now = self._now()
             mine = LEASES.c.name == name
             row = connection.execute(select(LEASES).where(mine)).one_or_none()
-            others = row is not None and row.holder not in ("", self._holder)
-            if others and now < row.expires_at <= now + _LONGEST:
+            holder, end = ("", 0.0) if row is None else (row.holder, row.expires_at)
+            if holder not in ("", self._holder) and now < end <= now + _LONGEST:
                 return None
             values = {
                 "holder": self._holder,

@@ -15,8 +15,11 @@ def b64(data: bytes) -> str:
     return b64encode(data).decode("ascii")
 
 
-def pdf(*pages: str, password: str = "", owner: str | None = None) -> bytes:
-    """A PDF with one line of text on each page; an empty text makes an empty page."""
+def pdf(*pages: str, password: str = "", owner: str | None = None, broken: int = 0) -> bytes:
+    """A PDF with one line of text on each page; an empty text makes an empty page.
+
+    :param broken: this many pages, the first ones, have contents that nobody can decode.
+    """
     writer = PdfWriter()
     font = DictionaryObject(
         {
@@ -32,6 +35,8 @@ def pdf(*pages: str, password: str = "", owner: str | None = None) -> bytes:
             page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
             stream = DecodedStreamObject()
             stream.set_data(f"BT /F1 12 Tf 50 700 Td ({text}) Tj ET".encode("latin-1"))
+            if len(writer.pages) <= broken:
+                stream[NameObject("/Filter")] = NameObject("/NoSuchFilter")
             page[NameObject("/Contents")] = writer._add_object(stream)
     if password or owner:
         writer.encrypt(password, owner, algorithm="AES-256")
@@ -88,7 +93,7 @@ def docx(*paragraphs: str, heading: str = "", table: list[list[str]] | None = No
 
 def xlsx(**sheets: list[list[Any]]) -> bytes:
     """An Excel workbook."""
-    from openpyxl import Workbook
+    from openpyxl import Workbook  # type: ignore[import-untyped]
 
     book = Workbook()
     book.remove(book.active)

@@ -26,7 +26,8 @@ def text_of(page: str, limit: int = 10_000) -> str:
     return page_text(page, limit, wanted)
 
 
-TAGS = "<p> </p> <svg> </svg> <pre> </pre> <br/> <td> x & < <!-- --> <![CDATA[".split(" ")
+TAGS = ["<p>", "</p>", "<svg>", "</svg>", "<pre>", "</pre>", "<br/>", "<td>", "x", "&", "<",
+        "<!--", "-->", "<![CDATA["]  # fmt: skip
 
 
 class MarkupTests(SynchronousTestCase):

@@ -73,7 +73,7 @@ class ExcelTests(SynchronousTestCase):
     def test_text(self) -> None:
         """Sheets, rows of columns, values as they are written."""
         data = xlsx(
-            Prices=[["kind", None, "price"], ["apple", None, 2.0], [], ["pear", 1.5, None]],
+            Prices=[["kind", None, "price"], ["apple", "  ", 2.0], [], ["pear", 1.5, " "], [1e300]],
             Days=[[date(2026, 1, 2), datetime(2026, 1, 2, 3, 4), time(5, 6), True]],
         )
         self.assertEqual(packed_kind(data), "xlsx")
@@ -81,10 +81,15 @@ class ExcelTests(SynchronousTestCase):
             office_text("xlsx", data, 1000, wanted),
             (
                 "Excel",
-                "[sheet Prices]\nkind\t\tprice\napple\t\t2\npear\t1.5\n[sheet Days]\n"
+                "[sheet Prices]\nkind\t\tprice\napple\t\t2\npear\t1.5\n1e+300\n[sheet Days]\n"
                 "2026-01-02\t2026-01-02 03:04:00\t05:06:00\tTrue",
             ),
         )
+
+    def test_values(self) -> None:
+        """Whole numbers have no fraction, texts no line ends."""
+        for value, shown in ((2.0, "2"), (2.5, "2.5"), (1e300, "1e+300"), ("a\nb", "a b")):
+            self.assertEqual(office._shown(value), shown)
 
     def test_false_dimension(self) -> None:
         """A sheet that says it is huge is not taken at its word."""

@@ -12,7 +12,7 @@ class PdfTests(SynchronousTestCase):
 
     def refusal(self, data: bytes) -> str:
         """Why it cannot be read."""
-        return self.assertRaises(Unreadable, pdf_text, data, 1000, wanted).reason
+        return str(self.assertRaises(Unreadable, pdf_text, data, 1000, wanted).reason)
 
     def test_pages(self) -> None:
         """Each page under its number."""
@@ -57,12 +57,18 @@ class PdfTests(SynchronousTestCase):
 
     def test_broken_page(self) -> None:
         """One bad page is left out, nothing but bad pages is a bad file."""
-        good = pdf("first", "second")
-        stream = b"BT /F1 12 Tf 50 700 Td (second) Tj ET"
-        assert stream in good
-        one = good.replace(stream, b"BT /F1 12 Tf 50 700 Td (second) T" + b"\xff" * 4)
-        self.assertIn("first", pdf_text(one, 1000, wanted)[1])
+        text = pdf_text(pdf("first", "second", broken=1), 1000, wanted)[1]
+        self.assertEqual(text, "[page 1]\n[this page cannot be read]\n[page 2]\nsecond")
+        self.assertEqual(self.refusal(pdf("a", "b", broken=2)), "it is not a valid PDF file")
 
     def test_halt(self) -> None:
         """Work that nobody waits for stops."""
         self.assertRaises(Halt, pdf_text, pdf("x"), 10, unwanted)
+        asked: list[bool] = []
+
+        def after_a_while() -> bool:
+            asked.append(True)
+            return len(asked) > 3
+
+        # Even within a page.
+        self.assertRaises(Halt, pdf_text, pdf("x"), 10, after_a_while)

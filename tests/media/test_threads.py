@@ -1,5 +1,6 @@
 """Slow work in threads, and how it ends."""
 
+import sys
 from threading import Event, get_ident
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -12,12 +13,13 @@ from kiro2api.media.threads import GRACE, Threads
 from tests.store.pumped import PATIENCE, PumpedReactor
 
 
-class TimedReactor(PumpedReactor, Clock):
+class TimedReactor(PumpedReactor):
     """Time by hand, and calls from threads by hand."""
 
     def __init__(self) -> None:
-        PumpedReactor.__init__(self)
-        Clock.__init__(self)
+        super().__init__()
+        self.clock = Clock()
+        self.callLater = self.clock.callLater
 
 
 class ThreadsTests(SynchronousTestCase):
@@ -105,8 +107,30 @@ class ThreadsTests(SynchronousTestCase):
         self.successResultOf(again)
         self.assertFalse(never.is_set())
         self.assertRaises(ShuttingDown, self.threads.call, lambda halted: None)
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(self.reactor.clock.getDelayedCalls(), [])
         self.successResultOf(self.threads.stop())
+
+    def test_short_turns(self) -> None:
+        """While there is work, threads take short turns; afterwards the usual ones."""
+        usual = sys.getswitchinterval()
+        self.addCleanup(sys.setswitchinterval, usual)
+        (first, _), (second, _) = self.busy(), self.busy()
+        self.assertLess(sys.getswitchinterval(), usual)
+        self.gate.set()
+        self.reactor.result_of(first)
+        self.reactor.result_of(second)
+        self.assertAlmostEqual(sys.getswitchinterval(), usual)
+
+    def test_short_turns_end_with_stop(self) -> None:
+        """Even where work is left behind."""
+        usual = sys.getswitchinterval()
+        self.addCleanup(sys.setswitchinterval, usual)
+        done, _ = self.busy()
+        stopped = self.threads.stop()
+        self.reactor.clock.advance(GRACE)
+        self.successResultOf(stopped)
+        self.failureResultOf(done, ShuttingDown)
+        self.assertAlmostEqual(sys.getswitchinterval(), usual)
 
     def test_stop_unused(self) -> None:
         """Without work there were no threads."""
@@ -120,7 +144,7 @@ class ThreadsTests(SynchronousTestCase):
         _.addErrback(lambda failure: failure.trap(ShuttingDown))
         impatient.cancel()
         self.failureResultOf(impatient, CancelledError)
-        self.reactor.advance(GRACE)
+        self.reactor.clock.advance(GRACE)
         self.successResultOf(stopped)
 
     def test_stop_cancelled(self) -> None:

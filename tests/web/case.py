@@ -15,6 +15,7 @@ from kiro2api.accounts.status import AccountStatus
 from kiro2api.errors import NotFound
 from kiro2api.exchange import Exchanges
 from kiro2api.kiro.models import Catalogue
+from kiro2api.media.room import Media
 from kiro2api.metering import Meter
 from kiro2api.redaction import Secret
 from kiro2api.web.gate import Gate
@@ -92,7 +93,7 @@ class WebCase(SynchronousTestCase):
         self.gate.configure([Secret("key")], Secret("root"))
         self._numbers = iter(range(1, 10000))
         catalogue = Catalogue()
-        exchanges = self.exchanges = Exchanges(
+        exchanges = Exchanges(
             IAccountPool(self.pool),
             self.client,
             catalogue,
@@ -111,6 +112,7 @@ class WebCase(SynchronousTestCase):
             timeouts=Timeouts(ping=10, silence=60, stall=100),
             default_group="default",
             new_id=self.new_id,
+            media=self.make_media(),
         )
         shelf = ModelShelf(catalogue, self.members, self.offers, "default")
         models = ModelApi(self.gate, self.serving, shelf)
@@ -131,6 +133,10 @@ class WebCase(SynchronousTestCase):
             refusal=rendered,
             new_id=self.new_id,
         )
+
+    def make_media(self) -> Media | None:
+        """Nobody reads what is attached, unless a test says so."""
+        return None
 
     def timers(self) -> list[object]:
         """Timers left over, beside the idle timers of connections that are kept alive."""

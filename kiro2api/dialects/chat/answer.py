@@ -13,6 +13,7 @@ import msgspec
 
 from kiro2api.conversation.answer import (
     Ended,
+    SearchEnded,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
@@ -21,9 +22,11 @@ from kiro2api.conversation.answer import (
     ToolInputDelta,
     Usage,
 )
+from kiro2api.conversation.search import SearchHit
 from kiro2api.dialects.chat.ending import call_id, completion_id, counts, finish_reason
 from kiro2api.dialects.chat.errors import error_json
 from kiro2api.dialects.chat.freeform import FreeformCall
+from kiro2api.dialects.chat.searching import Echo, annotations
 from kiro2api.dialects.dialect import Opening
 from kiro2api.errors import KiroError
 
@@ -44,6 +47,9 @@ class ChunkWriter:
         self._begun = False
         self._closed = False
         self._usage: Usage | None = None
+        # The text is kept only where pages may be named in it.
+        self._said: list[str] | None = [] if isinstance(opening.echo, Echo) else None
+        self._hits: list[SearchHit] = []
         # Prefixes of the argument chunks by the id of the call; "" once the call has ended.
         self._calls: dict[str, bytes] = {}
         self._unfilled: set[str] = set()
@@ -72,10 +78,13 @@ class ChunkWriter:
         if self._closed:
             return b""
         out = [] if self._begun else [self.begin()]
+        said = self._said
         for event in events:
             # In the order of their frequency: this loop is the hot path.
             if type(event) is TextDelta:
                 out += (self._text, _encode(event.text), self._more)
+                if said is not None:
+                    said.append(event.text)
             elif type(event) is ToolInputDelta:
                 self._put_arguments(event.id, event.json, out)
             elif type(event) is ThinkingDelta:
@@ -86,6 +95,8 @@ class ChunkWriter:
                 self._end_call(event.id, out)
             elif type(event) is Usage:
                 self._usage = event
+            elif type(event) is SearchEnded:
+                self._hits += event.hits
             elif type(event) is Ended:
                 self._finish(event, out)
                 break
@@ -160,6 +171,9 @@ class ChunkWriter:
 
     def _finish(self, event: Ended, out: list[bytes]) -> None:
         self._closed = True
+        named = annotations("".join(self._said), self._hits) if self._said else ()
+        if named:
+            out += (self._delta, b'{"annotations":', _encode(named), self._more)
         reason = finish_reason(event.reason, bool(self._calls))
         out += (self._delta, b'{},"finish_reason":', _encode(reason), b"}]", self._tail)
         if self._opening.include_usage:

@@ -21,6 +21,7 @@ from kiro2api.conversation.question import (
     Turn,
 )
 from kiro2api.dialects.chat.parts import parts_of, result_parts
+from kiro2api.dialects.chat.searching import Echo, server_tools_of
 from kiro2api.dialects.chat.shapes import (
     Body,
     Called,
@@ -63,6 +64,7 @@ def parse(body: bytes) -> Asked:
         # Results can hold results; the decoder bears more of that than what follows it.
         raise RequestRejected("messages: content is nested too deeply", param="messages") from None
     tools = tools_of(asked)
+    server_tools = server_tools_of(asked)
     options = asked.stream_options
     return Asked(
         Conversation(
@@ -74,10 +76,12 @@ def parse(body: bytes) -> Asked:
             _reasoning(asked.reasoning_effort),
             _output_format(asked),
             asked.prompt_cache_key or "",
+            server_tools,
         ),
         asked.model,
         bool(asked.stream),
         options is not None and bool(options.include_usage),
+        Echo() if server_tools else None,
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from kiro2api.conversation.answer import (
     Ended,
+    SearchEnded,
     StopReason,
     StreamEvent,
     TextDelta,
@@ -21,8 +22,10 @@ from kiro2api.conversation.answer import (
     ToolInputDelta,
     Usage,
 )
+from kiro2api.conversation.search import SearchHit
 from kiro2api.dialects.chat.ending import Counts, call_id, completion_id, counts, finish_reason
 from kiro2api.dialects.chat.freeform import raw_text
+from kiro2api.dialects.chat.searching import Annotation, Echo, annotations
 from kiro2api.dialects.dialect import Opening
 
 
@@ -62,6 +65,7 @@ class Message(msgspec.Struct, frozen=True):
     content: str | None
     reasoning_content: str | msgspec.UnsetType
     tool_calls: list[Call | CustomCall] | msgspec.UnsetType
+    annotations: list[Annotation] | msgspec.UnsetType = msgspec.UNSET
     role: Literal["assistant"] = "assistant"
 
 
@@ -113,6 +117,7 @@ class CompletionCollector:
         self._texts: list[str] = []
         self._thoughts: list[str] = []
         self._calls: dict[str, _OpenCall] = {}
+        self._hits: list[SearchHit] = []
         self._usage: Usage | None = None
         self._ended: Ended | None = None
 
@@ -135,6 +140,8 @@ class CompletionCollector:
                 call = self._calls.get(event.id)
                 if call is not None:
                     call.close()
+            elif isinstance(event, SearchEnded):
+                self._hits += event.hits
             elif isinstance(event, Usage):
                 self._usage = event
             elif isinstance(event, Ended):
@@ -152,10 +159,12 @@ class CompletionCollector:
             # Raw text that was cut off cannot be told from the whole.
             if not (call.open and call.name in freeform)
         ]
+        searched = isinstance(self._opening.echo, Echo)
         message = Message(
             None if calls and not text else text,
             "".join(self._thoughts) or msgspec.UNSET,
             calls or msgspec.UNSET,
+            (annotations(text, self._hits) if searched else None) or msgspec.UNSET,
         )
         choice = ChatChoice(message, finish_reason(reason, bool(calls)))
         return msgspec.json.encode(

@@ -144,7 +144,8 @@ class Custom(msgspec.Struct, gc=False):
 
 
 class Tool(msgspec.Struct, gc=False):
-    """One of ``tools``: nested, or flat as some clients send it."""
+    """One of ``tools``: nested, or flat as some clients send it. The last keys are those of a
+    search that the server is to run."""
 
     type: str | None = None
     function: Function | None = None
@@ -153,6 +154,10 @@ class Tool(msgspec.Struct, gc=False):
     description: str | None = None
     parameters: msgspec.Raw = NOTHING
     input_schema: msgspec.Raw = NOTHING
+    max_uses: int | None = None
+    allowed_domains: list[str] | None = None
+    blocked_domains: list[str] | None = None
+    user_location: msgspec.Raw = NOTHING
 
 
 class Named(msgspec.Struct, gc=False):
@@ -198,6 +203,12 @@ class StreamOptions(msgspec.Struct, gc=False):
     include_usage: bool | None = None
 
 
+class SearchOptions(msgspec.Struct, gc=False):
+    """``web_search_options``; that they are there is what matters."""
+
+    user_location: msgspec.Raw = NOTHING
+
+
 class Body(msgspec.Struct, gc=False):
     """The whole request."""
 
@@ -219,6 +230,7 @@ class Body(msgspec.Struct, gc=False):
     reasoning_effort: str | None = None
     response_format: ResponseFormat | None = None
     prompt_cache_key: str | None = None
+    web_search_options: SearchOptions | None = None
 
 
 _DECODER: Final = msgspec.json.Decoder(Body)

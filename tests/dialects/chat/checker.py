@@ -16,6 +16,7 @@ class Read:
     """What a client knows after a stream."""
 
     content: str = ""
+    annotations: list[dict[str, Any]] = field(default_factory=list)
     reasoning: str = ""
     calls: list[dict[str, Any]] = field(default_factory=list)
     finish_reason: str | None = None
@@ -96,7 +97,12 @@ def _choice(choices: list[dict[str, Any]], got: Read, *, first: bool) -> None:
     got.reasoning += delta.get("reasoning_content", "")
     for call in delta.get("tool_calls", ()):
         _call(call, got)
-    check(set(delta) <= {"content", "reasoning_content", "tool_calls"}, delta)
+    for annotation in delta.get("annotations", ()):
+        check(set(annotation) == {"type", "url_citation"}, annotation)
+        check(annotation["type"] == "url_citation", annotation)
+        got.annotations.append(annotation)
+    kinds = {"content", "reasoning_content", "tool_calls", "annotations"}
+    check(set(delta) <= kinds, delta)
 
 
 def _call(call: dict[str, Any], got: Read) -> None:

@@ -4,6 +4,8 @@ from hypothesis import strategies as st
 
 from kiro2api.conversation.answer import (
     Ended,
+    SearchBegun,
+    SearchEnded,
     StopReason,
     StreamEvent,
     TextDelta,
@@ -15,6 +17,7 @@ from kiro2api.conversation.answer import (
     ToolInputDelta,
     Usage,
 )
+from kiro2api.conversation.search import SearchHit
 
 TEXTS = st.text(max_size=6)
 IDS = st.sampled_from(["tooluse_a", "tooluse_b", "c", ""])
@@ -22,6 +25,7 @@ COUNTS = st.integers(0, 10**6)
 
 USAGES = st.builds(Usage, COUNTS, COUNTS, COUNTS, COUNTS)
 ENDINGS = st.builds(Ended, st.sampled_from(StopReason))
+HITS = st.lists(st.builds(SearchHit, TEXTS, TEXTS), max_size=3).map(tuple)
 SPOKEN = st.one_of(
     st.builds(TextDelta, TEXTS),
     st.builds(ThinkingDelta, TEXTS),
@@ -34,6 +38,8 @@ ANY: st.SearchStrategy[list[StreamEvent]] = st.lists(
         st.builds(ToolBegun, IDS, TEXTS),
         st.builds(ToolInputDelta, IDS, TEXTS),
         st.builds(ToolEnded, IDS),
+        st.builds(SearchBegun, IDS, TEXTS),
+        st.builds(SearchEnded, IDS, HITS),
         USAGES,
         ENDINGS,
     ),

@@ -4,12 +4,15 @@
 import json
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.conversation.answer import (
     Ended,
+    SearchBegun,
+    SearchEnded,
     StopReason,
     StreamEvent,
     TextDelta,
@@ -20,14 +23,24 @@ from kiro2api.conversation.answer import (
     ToolInputDelta,
     Usage,
 )
+from kiro2api.conversation.search import SearchHit
 from kiro2api.dialects.chat.answer import ChunkWriter
 from kiro2api.dialects.chat.collect import CompletionCollector
+from kiro2api.dialects.chat.searching import Echo
 from kiro2api.dialects.dialect import Opening
 from tests.dialects.chat.checker import read
 from tests.dialects.chat.events import ANY, answers
 
 OPENING = Opening("ab", "m", 1700000000, 40, include_usage=True)
 END = Ended(StopReason.END_TURN)
+SEARCHING = msgspec.structs.replace(OPENING, echo=Echo())
+SEARCHED: list[StreamEvent] = [
+    SearchBegun("s", "q"),
+    SearchEnded("s", (SearchHit("https://a", "A"), SearchHit("https://b"))),
+    TextDelta("https://"),
+    TextDelta("a "),
+    TextDelta("b"),
+]
 
 
 def collect(*events: StreamEvent) -> dict[str, Any]:
@@ -108,6 +121,34 @@ class ReplyTests(SynchronousTestCase):
             message = self.message(ToolBegun("t", "f"), *fragments, ToolEnded("t"))
             self.assertEqual("{}", message["tool_calls"][0]["function"]["arguments"])
 
+    def test_named_pages(self) -> None:
+        """Pages that the text names are annotated where a search was asked for, and only there."""
+        events: list[StreamEvent] = [
+            SearchBegun("s", "q"),
+            SearchEnded("s", (SearchHit("https://a", "A"), SearchHit("https://b", "B"))),
+            TextDelta("See https://"),
+            TextDelta("a."),
+            END,
+        ]
+        self.assertNotIn("annotations", self.message(*events))
+        collector = CompletionCollector(SEARCHING)
+        collector.add(events)
+        message = json.loads(collector.reply())["choices"][0]["message"]
+        self.assertEqual(
+            message["annotations"],
+            [
+                {
+                    "type": "url_citation",
+                    "url_citation": {
+                        "start_index": 4,
+                        "end_index": 13,
+                        "title": "A",
+                        "url": "https://a",
+                    },
+                }
+            ],
+        )
+
     def test_before_the_end(self) -> None:
         """A reply can be had at any time."""
         self.assertEqual("stop", collect(TextDelta("a"))["choices"][0]["finish_reason"])
@@ -123,13 +164,16 @@ class ReplyTests(SynchronousTestCase):
 class ParityTests(SynchronousTestCase):
     """The same events say the same, streamed or whole."""
 
-    def check(self, events: list[StreamEvent]) -> None:
-        stream = read(ChunkWriter(OPENING).write(events), include_usage=True)
-        whole = collect(*events)
+    def check(self, events: list[StreamEvent], opening: Opening = OPENING) -> None:
+        stream = read(ChunkWriter(opening).write(events), include_usage=True)
+        collector = CompletionCollector(opening)
+        collector.add(events)
+        whole = json.loads(collector.reply())
         choice = whole["choices"][0]
         message = choice["message"]
         self.assertEqual(stream.content, message["content"] or "")
         self.assertEqual(stream.reasoning, message.get("reasoning_content", ""))
+        self.assertEqual(stream.annotations, message.get("annotations", []))
         self.assertEqual(stream.calls, message.get("tool_calls", []))
         self.assertEqual(stream.finish_reason, choice["finish_reason"])
         self.assertEqual(stream.usage, whole["usage"])
@@ -139,6 +183,12 @@ class ParityTests(SynchronousTestCase):
     def test_proper_answers(self, events: list[StreamEvent]) -> None:
         """Answers that keep the grammar."""
         self.check(events)
+
+    @settings(max_examples=100)
+    @given(st.lists(st.sampled_from(SEARCHED), max_size=8))
+    def test_searches(self, events: list[StreamEvent]) -> None:
+        """Answers that name pages, wherever the text is cut and the search was made."""
+        self.check([*events, END], SEARCHING)
 
     @settings(max_examples=100)
     @given(ANY, st.sampled_from(StopReason))

@@ -3,7 +3,14 @@
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from kiro2api.conversation.answer import Ended, StopReason, ToolBegun, ToolEnded, ToolInputDelta
+from kiro2api.conversation.answer import (
+    Ended,
+    StopReason,
+    StreamEvent,
+    ToolBegun,
+    ToolEnded,
+    ToolInputDelta,
+)
 from kiro2api.dialects.chat.answer import ChunkWriter
 from kiro2api.dialects.chat.ask import parse
 from kiro2api.dialects.chat.collect import CompletionCollector
@@ -72,7 +79,7 @@ class FreeformTests(SynchronousTestCase):
 
     def test_cut(self) -> None:
         """A call that was cut off is not told, and the reason says why."""
-        cut = [*CALL[:2], Ended(StopReason.MAX_TOKENS)]
+        cut: list[StreamEvent] = [*CALL[:2], Ended(StopReason.MAX_TOKENS)]
         writer, collector = ChunkWriter(OPENING), CompletionCollector(OPENING)
         collector.add(cut)
         self.assertNotIn(b"custom", writer.write(cut))

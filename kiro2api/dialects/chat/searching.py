@@ -1,0 +1,98 @@
+# -*- test-case-name: tests.dialects.chat.test_searching -*-
+"""The web search that a request may ask for, and the pages that an answer names.
+
+This dialect has no place for a search itself: the client sees only which of the pages found are
+named in the text. Must not know who searches, nor how an answer is put together.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from kiro2api.conversation.question import ServerTool
+from kiro2api.conversation.search import SearchHit
+from kiro2api.dialects.chat.shapes import Body, Tool, given
+
+_KIND: Final = "web_search"
+# What may follow an address in a text without being a part of it.
+_END: Final = r"(?![\w/?#&=%~+@-]|[.,:;][\w/])"
+
+
+class Echo(msgspec.Struct, frozen=True):
+    """What the writers must know of a request that asks for searches."""
+
+
+class Citation(msgspec.Struct, frozen=True):
+    """``url_citation``: where in the text a page is named."""
+
+    start_index: int
+    end_index: int
+    title: str
+    url: str
+
+
+class Annotation(msgspec.Struct, frozen=True):
+    """One of ``annotations``."""
+
+    url_citation: Citation
+    type: Literal["url_citation"] = "url_citation"
+
+
+class _Approximate(msgspec.Struct):
+    approximate: msgspec.Raw = msgspec.Raw(b"")
+
+
+_LOCATION: Final = msgspec.json.Decoder(_Approximate)
+
+
+def server_tools_of(body: Body) -> tuple[ServerTool, ...]:
+    """The search, asked for by its options or as one of the tools, as some clients do."""
+    options = body.web_search_options
+    if options is not None:
+        place = _place(given(options.user_location))
+        return (ServerTool(kind="web_search", user_location=place),)
+    for tool in body.tools or ():
+        if is_web_search(tool):
+            return (
+                ServerTool(
+                    kind="web_search",
+                    name=tool.name or _KIND,
+                    max_uses=tool.max_uses,
+                    allowed_domains=_domains(tool.allowed_domains),
+                    blocked_domains=_domains(tool.blocked_domains),
+                    user_location=_place(given(tool.user_location)),
+                ),
+            )
+    return ()
+
+
+def is_web_search(tool: Tool) -> bool:
+    """Whether a tool is the server's search, of whatever date."""
+    kind = tool.type or ""
+    own = tool.function or tool.custom or given(tool.parameters) or given(tool.input_schema)
+    return not own and (kind == _KIND or kind.startswith(f"{_KIND}_"))
+
+
+def annotations(text: str, hits: Iterable[SearchHit]) -> list[Annotation]:
+    """The first place of each page that is named in the text, in the order of the text."""
+    found: dict[str, Annotation] = {}
+    for hit in hits:
+        place = re.search(re.escape(hit.url) + _END, text) if hit.url not in found else None
+        if place is not None:
+            citation = Citation(place.start(), place.end(), hit.title or hit.url, hit.url)
+            found[hit.url] = Annotation(citation)
+    return sorted(found.values(), key=lambda each: each.url_citation.start_index)
+
+
+def _domains(domains: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(domain for domain in domains or () if domain.strip())
+
+
+def _place(location: bytes) -> bytes:
+    """A place, which this dialect wraps once more."""
+    if location[:1] != b"{":
+        return b""
+    inner = bytes(_LOCATION.decode(location).approximate)
+    return inner if inner[:1] == b"{" else location
