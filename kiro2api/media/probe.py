@@ -8,8 +8,7 @@ import binascii
 from typing import Final, NamedTuple
 
 _HEAD: Final = 64
-_FIRST: Final = 16 * 1024
-_MOST: Final = 512 * 1024
+_STEPS: Final = (1024, 16 * 1024, 512 * 1024)
 """Characters: before a JPEG's size stand its metadata, which may hold a small picture."""
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _STARTS: Final = (
@@ -61,7 +60,7 @@ def probe(data: str) -> Probe | None:
         return None
     if kind != "jpeg":
         return Probe(kind, _side(kind, head))
-    for characters in (_FIRST, _MOST):
+    for characters in _STEPS:
         side = _jpeg_side(_beginning(data, characters))
         if side or characters >= len(data):
             break
