@@ -56,7 +56,6 @@ setup(
             "build>=1.2,<2",
             "setuptools>=77",
             "wheel>=0.45",
-            "trustme>=1.2,<2",
         ],
         "lint": ["ruff>=0.17,<0.18", "mypy==2.4.1", "mypy-zope==1.0.17", "types-jsonschema>=4.23,<5"],
     },

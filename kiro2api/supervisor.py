@@ -216,7 +216,7 @@ class Supervisor(Service):
         try:
             settings = self._configuration.read()
         except ConfigError as error:
-            self.log.error("the settings are kept: {message}", message=str(error))
+            self.log.error("the settings are kept: {why}", why=str(error))
             return
         if settings.listen != self.settings.listen:
             self.log.warn("KIRO_LISTEN changes only with a restart")

@@ -1,5 +1,7 @@
 """What all workers together know."""
 
+from itertools import pairwise
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.accounts.notices import Renewed, Turned
@@ -73,7 +75,7 @@ class CensusTests(SynchronousTestCase):
             status(state="cooling", until=20.0),
             status(state="suspended"),
         ]
-        for lighter, graver in zip(order, order[1:], strict=False):
+        for lighter, graver in pairwise(order):
             for pair in ([lighter, graver], [graver, lighter]):
                 census = Census(0.0)
                 for serial, each in enumerate(pair):

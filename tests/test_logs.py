@@ -540,3 +540,26 @@ class CommandTests(SynchronousTestCase):
     def test_others_are_kept(self) -> None:
         """twistd's own refusals stay its own."""
         self.run_probe("-c", TWISTD, "--pidfile=", "--logfile=-", "probe", status=1)
+
+
+class WorkerLineTests(SynchronousTestCase):
+    """Lines that another process of ours has written."""
+
+    def written(self, line: str, format: str) -> str:
+        stream = io.StringIO()
+        observer = line_observer(stream, "error", format)
+        Logger("x", observer=observer).error("[{worker}] {worker_line}", worker=2, worker_line=line)
+        return stream.getvalue()
+
+    def test_as_they_are(self) -> None:
+        """Not chosen and stamped a second time, only marked."""
+        line = "2026-11-23T05:51:10.258Z DEBUG relay: hello"
+        self.assertEqual(
+            self.written(line, "text"), "2026-11-23T05:51:10.258Z DEBUG [2] relay: hello\n"
+        )
+        self.assertEqual(self.written('{"time":"x"}', "json"), '{"worker":2,"time":"x"}\n')
+
+    def test_stray_text(self) -> None:
+        """What a worker prints beside its log is still JSON in a JSON log."""
+        found = json.loads(self.written("Traceback", "json"))
+        self.assertEqual((found["level"], found["message"]), ("error", "[2] Traceback"))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import struct
 from pathlib import Path
@@ -126,7 +127,7 @@ class Case(SynchronousTestCase):
         self.addCleanup(lambda: signal.signal(signal.SIGHUP, self.before))
         self.supervisor.startService()
         (self.folder,) = [Path(path).parent for path, _ in self.reactor.sockets]
-        self.addCleanup(lambda: self.folder.exists() and self.folder.rmdir())
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.lines: dict[int, Line] = {}
 
     def settings_now(self) -> Settings:

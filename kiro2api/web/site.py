@@ -48,6 +48,7 @@ class DrainingChannel(HTTPChannel):
     totalHeadersSize = 64 * 1024
     request_line: bytes = b""
     _cut: Any = None
+    _left: int | None = None
     _head: bytes = b""
     _host: IAddress | None = None
 
@@ -114,19 +115,26 @@ class DrainingChannel(HTTPChannel):
         """Whether no request is under way or arriving."""
         return not self.requests
 
-    def refuse(self, answer: bytes) -> None:
+    def refuse(self, answer: bytes, left: int | None) -> None:
         """Answer before the body has arrived, then swallow what still comes, for a while.
+
+        :param left: octets of the body that are still to come, None if that was not declared.
 
         Closing at once would reset the connection while the client is still sending, and the
         client would report a broken pipe instead of the answer.
         """
         self.transport.write(answer)
         self.setTimeout(None)
-        self.dataReceived = self._swallow  # type: ignore[method-assign]
+        self._left = left
+        self.dataReceived = self.swallow  # type: ignore[method-assign]
         self._cut = self.callLater(LINGER_SECONDS, self.transport.abortConnection)
 
-    def _swallow(self, data: bytes) -> None:
-        """Discard the rest of a refused upload."""
+    def swallow(self, data: bytes) -> None:
+        """Discard more of a refused upload; with its end the connection is closed."""
+        if self._left is not None:
+            self._left -= len(data)
+            if self._left <= 0:
+                self.transport.loseConnection()
 
 
 class ApiRequest(Request):
@@ -147,15 +155,16 @@ class ApiRequest(Request):
         self.content = BytesIO()
         self.site = self.channel.site
         if length is not None and length > self.site.max_body_bytes:
-            self._refuse()
+            self._refuse(length)
 
     def handleContentChunk(self, data: bytes) -> None:
         """Count what arrives, also where no length was declared."""
         if self.refused:
+            self.channel.swallow(data)
             return
         self.body_length += len(data)
         if self.body_length > self.site.max_body_bytes:
-            self._refuse()
+            self._refuse(None)
             return
         self.content.write(data)
 
@@ -165,7 +174,7 @@ class ApiRequest(Request):
         content: bytes = self.content.getvalue()
         return content
 
-    def _refuse(self) -> None:
+    def _refuse(self, left: int | None) -> None:
         self.refused = True
         self.unique = self.site.new_id()
         self.content = BytesIO()
@@ -183,7 +192,7 @@ class ApiRequest(Request):
                 (b"Connection", b"close"),
             ]
         )
-        self.channel.refuse(b"HTTP/1.1 %d Refused\r\n%s\r\n%s" % (status, head, body))
+        self.channel.refuse(b"HTTP/1.1 %d Refused\r\n%s\r\n%s" % (status, head, body), left)
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """The body is complete: serve, unless the answer has already been given."""

@@ -458,3 +458,73 @@ class PromiseTests(SynchronousTestCase):
         self.assertLess(len(group._resting), 50)
         self.assertEqual(chosen(ledger, 1998.0), "account-2")
         self.assertEqual(chosen(ledger, 1999.0), "account-1")
+
+
+class HeardTests(SynchronousTestCase):
+    """Standings that another process has found."""
+
+    def setUp(self) -> None:
+        self.ledger = Ledger([ONE, TWO])
+
+    def hear(self, state: State, reason: str, until: float = 0.0, lasting: bool = False) -> None:
+        self.ledger.heard(Change(ONE, state, reason, until, lasting), 100.0)
+
+    def stands(self) -> tuple[State, str, float]:
+        standing = self.ledger.standing(ONE.fingerprint, 100.0)
+        return standing.state, standing.reason, standing.until
+
+    def test_rest(self) -> None:
+        """It is not asked until then."""
+        self.hear(State.COOLING, "throttled", 130.0)
+        self.assertEqual(chosen(self.ledger, 100.0), "account-2")
+        self.assertEqual(chosen(self.ledger, 130.0), "account-1")
+
+    def test_over_already(self) -> None:
+        """News that came too late."""
+        self.hear(State.COOLING, "throttled", 100.0)
+        self.assertEqual(self.stands(), (State.READY, "", 0.0))
+
+    def test_the_graver_stays(self) -> None:
+        """A shorter rest shortens nothing, and no rest mends what an operator must."""
+        self.hear(State.COOLING, "throttled", 130.0)
+        self.hear(State.COOLING, "service", 120.0)
+        self.assertEqual(self.stands(), (State.COOLING, "throttled", 130.0))
+        self.hear(State.EXHAUSTED, "exhausted", 500.0, lasting=True)
+        self.assertEqual(self.stands(), (State.EXHAUSTED, "exhausted", 500.0))
+        self.hear(State.SUSPENDED, "suspended", lasting=True)
+        self.assertEqual(self.stands(), (State.SUSPENDED, "suspended", 0.0))
+        self.hear(State.COOLING, "throttled", 900.0)
+        self.assertEqual(self.stands(), (State.SUSPENDED, "suspended", 0.0))
+
+    def test_released(self) -> None:
+        """Somebody was served, or an operator has acted."""
+        self.hear(State.SUSPENDED, "suspended", lasting=True)
+        self.hear(State.READY, "", lasting=True)
+        self.assertEqual(chosen(self.ledger, 100.0), "account-1")
+        self.ledger.lent(ONE.fingerprint, 100.0)
+        self.assertIsNone(self.ledger.returned(ONE.fingerprint, SERVED, 100.0))
+
+    def test_remembered(self) -> None:
+        """What lasts is forgotten by whoever is served first."""
+        self.hear(State.EXHAUSTED, "exhausted", 130.0, lasting=True)
+        chosen(self.ledger, 130.0)
+        self.ledger.lent(ONE.fingerprint, 130.0)
+        change = self.ledger.returned(ONE.fingerprint, SERVED, 130.0)
+        self.assertEqual(change, Change(ONE, State.READY, "", 0.0, True))
+
+    def test_counts_like_our_own(self) -> None:
+        """The next rest for the same reason is longer; told again meanwhile, it is not."""
+        self.hear(State.COOLING, "throttled", 130.0)
+        self.hear(State.COOLING, "throttled", 131.0)
+        change = lend_and_fail(self.ledger, ONE.fingerprint, Throttled("x"), 140.0)
+        assert change is not None
+        self.assertEqual(change.until, 200.0)
+
+    def test_disabled(self) -> None:
+        """The configuration is not overruled, nor passed on."""
+        self.hear(State.DISABLED, "disabled")
+        self.assertEqual(self.stands(), (State.READY, "", 0.0))
+        ledger = Ledger([ONE], disabled=[ONE.fingerprint])
+        for state, until in ((State.READY, 0.0), (State.COOLING, 130.0)):
+            ledger.heard(Change(ONE, state, "x", until, False), 100.0)
+            self.assertIs(ledger.standing(ONE.fingerprint, 100.0).state, State.DISABLED)

@@ -13,6 +13,7 @@ from kiro2api.accounts.account import Account, Credentials
 from kiro2api.accounts.interfaces import Lease, Parked, StoredAccount
 from kiro2api.accounts.keyring import Keyring
 from kiro2api.accounts.ledger import Ledger
+from kiro2api.accounts.notices import Notice, Renewed, Turned
 from kiro2api.accounts.pool import AccountPool
 from kiro2api.accounts.refresh import RefreshOnce
 from kiro2api.accounts.status import AccountStatus
@@ -26,6 +27,7 @@ from kiro2api.errors import (
     QuotaExhausted,
     ShuttingDown,
     Throttled,
+    UpstreamFault,
     UpstreamUnavailable,
 )
 from tests.accounts.fakes import ScriptedSource
@@ -638,3 +640,57 @@ class FingerprintTests(SynchronousTestCase):
         self.assertNotIn("access-fresh", repr(lease))
         self.assertIsInstance(lease.credentials, Credentials)
         self.assertNotIn("access-fresh", repr(lease.credentials))
+
+
+class CompanyTests(SynchronousTestCase):
+    """Several processes lend the same accounts."""
+
+    def setUp(self) -> None:
+        self.one, self.two = World(), World()
+        self.told: list[Notice] = []
+        self.one.freshen(ONE, TWO)
+        self.one.pool.announce_to(self.told.append)
+        self.one.pool.announce_to(self.pass_on)
+
+    def pass_on(self, notice: Notice) -> None:
+        self.told.append(notice)
+        self.two.pool.heard(notice)
+
+    def state(self, world: World) -> tuple[str, str, float]:
+        found = world.pool.snapshot(world.clock.seconds())[0]
+        return found.state, found.reason, found.until
+
+    def fail_with(self, fault: UpstreamFault) -> None:
+        lease = self.successResultOf(self.one.pool.acquire("default", NONE))
+        lease.settle(failed(fault))
+
+    def test_rest_and_release(self) -> None:
+        """Both know, and only the one that found it out has it written down."""
+        self.fail_with(AccountSuspended("x"))
+        self.assertEqual(self.state(self.two), ("suspended", "suspended", 0.0))
+        self.assertEqual(self.two.store.journal, [])
+        self.assertEqual(self.one.store.journal, [("park", ONE.fingerprint)])
+        self.successResultOf(self.one.pool.release(ONE.fingerprint))
+        self.assertEqual(self.state(self.two), ("ready", "", 0.0))
+        self.assertEqual([n.fingerprint for n in self.told], [ONE.fingerprint] * 2)
+
+    def test_a_rest_that_is_not_stored(self) -> None:
+        """Also what no restart would know of."""
+        self.fail_with(Throttled("x"))
+        self.assertEqual(self.state(self.two), ("cooling", "throttled", NOW + 30))
+
+    def test_renewed(self) -> None:
+        """What one has stored, the other reads."""
+        self.one.pool._renewal.renew(ONE)
+        self.one.source.answer(FRESH)
+        self.assertEqual(self.told, [Renewed(ONE.fingerprint)])
+        self.two.store.rows = self.one.store.rows
+        self.two.pool.heard(self.told[0])
+        self.assertEqual(self.two.keyring.current(ONE.fingerprint), FRESH)
+
+    def test_unknown(self) -> None:
+        """Another configuration, or another version: no matter."""
+        self.two.pool.heard(Renewed("nobody"))
+        self.two.pool.heard(Turned("nobody", "cooling", "x", NOW + 9, False))
+        self.two.pool.heard(Turned(ONE.fingerprint, "unheard-of", "x", NOW + 9, False))
+        self.assertEqual(self.state(self.two), ("ready", "", 0.0))

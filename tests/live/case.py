@@ -198,6 +198,11 @@ class LiveCase(TestCase):
 
     # ── waiting ──────────────────────────────────────────────────────────────
 
+    def now(self) -> float:
+        """Seconds, for measuring how long something took."""
+        now: float = reactor.seconds()
+        return now
+
     async def sleep(self, seconds: float) -> None:
         """Let things happen."""
         await deferLater(reactor, seconds)

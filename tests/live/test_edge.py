@@ -99,10 +99,10 @@ class ConnectionTests(LiveCase):
     async def test_first_byte_is_not_held_back(self) -> None:
         """What the upstream says is passed on at once, event by event."""
         await self.start()
-        self.emulator.script(Script(text="", events=20, interval=0.05))
+        self.emulator.script(Script(text="", events=20, interval=0.1))
         caller = await self.call()
         caller.ask()
-        for number in range(5):
+        for number in range(4):
             await caller.until(b'"text":"%d "' % number)
             self.assertNotIn(b'"text":"%d "' % (number + 2), caller.data)
 

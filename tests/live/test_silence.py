@@ -10,12 +10,12 @@ class SilenceTests(LiveCase):
     async def test_before_the_first_event(self) -> None:
         """A client is promised an answer and told that somebody is there."""
         await self.start(ping_seconds=0.2)
-        self.emulator.script(Script(headers_after=0.9, text="at last"))
+        self.emulator.script(Script(headers_after=1.2, text="at last"))
         caller = await self.call()
-        began = self.gateway._reactor.seconds()
+        began = self.now()
         caller.ask()
         await caller.until(b"event: ping")
-        self.assertLess(self.gateway._reactor.seconds() - began, 0.45)
+        self.assertLess(self.now() - began, 1.0)
         await caller.whole()
         body = caller.answer().body
         self.assertEqual(body.count(b"event: message_start"), 1)
@@ -31,13 +31,13 @@ class SilenceTests(LiveCase):
         caller = await self.call()
         caller.ask()
         await caller.until(b'"text":"2 "')
-        began = self.gateway._reactor.seconds()
+        began = self.now()
         before = len(caller.data)
         await caller.until(lambda: b"event: ping" in caller.data[before:])
-        self.assertLess(self.gateway._reactor.seconds() - began, 0.45)
+        self.assertLess(self.now() - began, 0.7)
         await caller.whole()
-        silent = self.gateway._reactor.seconds() - began
-        self.assertTrue(0.7 < silent < 1.5, silent)
+        silent = self.now() - began
+        self.assertTrue(0.7 < silent < 3.0, silent)
         body = caller.answer().body
         self.assertGreaterEqual(caller.data[before:].count(b"event: ping"), 2)
         self.assertIn(b"event: error", body)
@@ -64,10 +64,10 @@ class SilenceTests(LiveCase):
         await self.start(ping_seconds=1.0)
         self.emulator.script(Script(text="all of it", linger=True))
         caller = await self.call()
-        began = self.gateway._reactor.seconds()
+        began = self.now()
         caller.ask()
         await caller.whole()
-        self.assertLess(self.gateway._reactor.seconds() - began, 6.5)
+        self.assertLess(self.now() - began, 6.5)
         body = caller.answer().body
         self.assertIn(b"all of it", body)
         self.assertTrue(body.endswith(b'data: {"type":"message_stop"}\n\n'))

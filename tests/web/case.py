@@ -118,7 +118,7 @@ class WebCase(SynchronousTestCase):
         models = ModelApi(self.gate, self.serving, shelf)
         self.held = ResponsesInMemory(self.clock.seconds)
         responses = ResponsesApi(self.gate, self.serving, self.held)
-        operator = OperatorApi(
+        self.operator = OperatorApi(
             self.gate,
             self,
             self.clock,
@@ -127,7 +127,7 @@ class WebCase(SynchronousTestCase):
             requests_active=lambda: len(self.serving.active),
         )
         self.site = ApiSite(
-            Root(models.app.resource(), responses.app.resource(), operator.app.resource()),
+            Root(models.app.resource(), responses.app.resource(), self.operator.app.resource()),
             clock=self.clock,
             max_body_bytes=100_000,
             refusal=rendered,

@@ -1,7 +1,10 @@
 """The operator's routes."""
 
+from twisted.internet.defer import succeed
+
 from kiro2api import __version__
 from kiro2api.accounts.status import AccountStatus
+from kiro2api.web.overview import Overview
 from tests.web.case import WebCase
 
 
@@ -82,3 +85,27 @@ class TokensTests(WebCase):
         """A client key is not enough once there is an admin key."""
         self.assertEqual(self.ask("/api/tokens").status, 403)
         self.assertEqual(self.ask("/api/tokens", key="").status, 401)
+
+
+class CompanyTests(WebCase):
+    """One of several processes."""
+
+    def test_view_of_all(self) -> None:
+        """Counts and accounts are those of all, and it is said how many they are."""
+        everything = Overview([status("a"), status("b")], 7, self.clock.seconds() - 50, workers=3)
+        self.operator.ask_all(lambda: succeed(everything))
+        health = self.ask("/health", key="").json
+        self.assertEqual((health["active_requests"], health["uptime"]), (7, 50))
+        self.assertEqual(health["accounts"], {"total": 2, "ready": 2})
+        tokens = self.ask("/api/tokens", key="root").json
+        self.assertEqual((tokens["workers"], tokens["partial"]), (3, False))
+        self.assertEqual(tokens["pool_stats"]["global_in_flight"], 2)
+
+    def test_alone(self) -> None:
+        """A process that serves alone says nothing of others."""
+        self.assertNotIn("workers", self.ask("/health", key="").json)
+
+    def test_partial(self) -> None:
+        """Said also by the only one left."""
+        self.operator.ask_all(lambda: succeed(Overview([], 0, 0.0, workers=1, partial=True)))
+        self.assertTrue(self.ask("/health", key="").json["partial"])

@@ -182,6 +182,17 @@ class BodyLimitTests(SiteCase):
         self.assertTrue(wire.aborted)
         self.assertEqual(self.resource.requests, [])
 
+    def test_declared_and_sent_to_its_end(self) -> None:
+        """A client that sends all of it finds the connection closed, not reset."""
+        for cut in (0, 5, 21):
+            head = b"POST /v1/messages HTTP/1.1\r\nContent-Length: 21\r\n\r\n"
+            channel, wire = self.send(head + b"x" * cut)
+            channel.dataReceived(b"x" * (20 - cut) if cut < 20 else b"")
+            self.assertEqual(wire.disconnecting, cut == 21)
+            channel.dataReceived(b"x")
+            self.assertTrue(wire.disconnecting)
+            self.assertFalse(wire.aborted)
+
     def test_chunked(self) -> None:
         """Without a declared length it is counted."""
         head = b"POST /v1/messages HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"

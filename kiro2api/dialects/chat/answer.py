@@ -22,11 +22,10 @@ from kiro2api.conversation.answer import (
     ToolInputDelta,
     Usage,
 )
-from kiro2api.conversation.search import SearchHit
 from kiro2api.dialects.chat.ending import call_id, completion_id, counts, finish_reason
 from kiro2api.dialects.chat.errors import error_json
 from kiro2api.dialects.chat.freeform import FreeformCall
-from kiro2api.dialects.chat.searching import Echo, annotations
+from kiro2api.dialects.chat.searching import Echo, Said
 from kiro2api.dialects.dialect import Opening
 from kiro2api.errors import KiroError
 
@@ -48,8 +47,7 @@ class ChunkWriter:
         self._closed = False
         self._usage: Usage | None = None
         # The text is kept only where pages may be named in it.
-        self._said: list[str] | None = [] if isinstance(opening.echo, Echo) else None
-        self._hits: list[SearchHit] = []
+        self._said = Said() if isinstance(opening.echo, Echo) else None
         # Prefixes of the argument chunks by the id of the call; "" once the call has ended.
         self._calls: dict[str, bytes] = {}
         self._unfilled: set[str] = set()
@@ -82,9 +80,8 @@ class ChunkWriter:
         for event in events:
             # In the order of their frequency: this loop is the hot path.
             if type(event) is TextDelta:
-                out += (self._text, _encode(event.text), self._more)
-                if said is not None:
-                    said.append(event.text)
+                text = event.text if said is None else said.more(event.text)
+                out += (self._text, _encode(text), self._more)
             elif type(event) is ToolInputDelta:
                 self._put_arguments(event.id, event.json, out)
             elif type(event) is ThinkingDelta:
@@ -95,8 +92,8 @@ class ChunkWriter:
                 self._end_call(event.id, out)
             elif type(event) is Usage:
                 self._usage = event
-            elif type(event) is SearchEnded:
-                self._hits += event.hits
+            elif type(event) is SearchEnded and said is not None:
+                said.found(event.hits)
             elif type(event) is Ended:
                 self._finish(event, out)
                 break
@@ -171,8 +168,7 @@ class ChunkWriter:
 
     def _finish(self, event: Ended, out: list[bytes]) -> None:
         self._closed = True
-        named = annotations("".join(self._said), self._hits) if self._said else ()
-        if named:
+        if self._said is not None and (named := self._said.annotations):
             out += (self._delta, b'{"annotations":', _encode(named), self._more)
         reason = finish_reason(event.reason, bool(self._calls))
         out += (self._delta, b'{},"finish_reason":', _encode(reason), b"}]", self._tail)

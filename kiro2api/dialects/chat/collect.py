@@ -22,10 +22,9 @@ from kiro2api.conversation.answer import (
     ToolInputDelta,
     Usage,
 )
-from kiro2api.conversation.search import SearchHit
 from kiro2api.dialects.chat.ending import Counts, call_id, completion_id, counts, finish_reason
 from kiro2api.dialects.chat.freeform import raw_text
-from kiro2api.dialects.chat.searching import Annotation, Echo, annotations
+from kiro2api.dialects.chat.searching import Annotation, Echo, Said
 from kiro2api.dialects.dialect import Opening
 
 
@@ -117,7 +116,7 @@ class CompletionCollector:
         self._texts: list[str] = []
         self._thoughts: list[str] = []
         self._calls: dict[str, _OpenCall] = {}
-        self._hits: list[SearchHit] = []
+        self._said = Said() if isinstance(opening.echo, Echo) else None
         self._usage: Usage | None = None
         self._ended: Ended | None = None
 
@@ -127,7 +126,8 @@ class CompletionCollector:
             return
         for event in events:
             if isinstance(event, TextDelta):
-                self._texts.append(event.text)
+                said = self._said
+                self._texts.append(event.text if said is None else said.more(event.text))
             elif isinstance(event, ThinkingDelta):
                 self._thoughts.append(event.text)
             elif isinstance(event, ToolBegun):
@@ -141,7 +141,8 @@ class CompletionCollector:
                 if call is not None:
                     call.close()
             elif isinstance(event, SearchEnded):
-                self._hits += event.hits
+                if self._said is not None:
+                    self._said.found(event.hits)
             elif isinstance(event, Usage):
                 self._usage = event
             elif isinstance(event, Ended):
@@ -159,12 +160,11 @@ class CompletionCollector:
             # Raw text that was cut off cannot be told from the whole.
             if not (call.open and call.name in freeform)
         ]
-        searched = isinstance(self._opening.echo, Echo)
         message = Message(
             None if calls and not text else text,
             "".join(self._thoughts) or msgspec.UNSET,
             calls or msgspec.UNSET,
-            (annotations(text, self._hits) if searched else None) or msgspec.UNSET,
+            (self._said.annotations if self._said else None) or msgspec.UNSET,
         )
         choice = ChatChoice(message, finish_reason(reason, bool(calls)))
         return msgspec.json.encode(

@@ -16,6 +16,7 @@ from kiro2api.conversation.search import SearchHit
 from kiro2api.dialects.chat.shapes import Body, Tool, given
 
 _KIND: Final = "web_search"
+_BETWEEN: Final = "\n\n"
 # What may follow an address in a text without being a part of it.
 _END: Final = r"(?![\w/?#&=%~+@-]|[.,:;][\w/])"
 
@@ -73,6 +74,37 @@ def is_web_search(tool: Tool) -> bool:
     kind = tool.type or ""
     own = tool.function or tool.custom or given(tool.parameters) or given(tool.input_schema)
     return not own and (kind == _KIND or kind.startswith(f"{_KIND}_"))
+
+
+class Said:
+    """The text of an answer with searches, as it is shown.
+
+    The texts before and after a search were written apart, and nothing else shows that.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._hits: list[SearchHit] = []
+        self._apart = False
+
+    def more(self, text: str) -> str:
+        """What is shown for some more text."""
+        if self._apart and text:
+            self._apart = False
+            if self._pieces and not text[0].isspace():
+                text = f"{_BETWEEN}{text}"
+        self._pieces.append(text)
+        return text
+
+    def found(self, hits: Sequence[SearchHit]) -> None:
+        """A search was made here."""
+        self._hits += hits
+        self._apart = any(self._pieces)
+
+    @property
+    def annotations(self) -> list[Annotation]:
+        """The pages that are named in it."""
+        return annotations("".join(self._pieces), self._hits)
 
 
 def annotations(text: str, hits: Iterable[SearchHit]) -> list[Annotation]:

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from kiro2api.conversation.question import ServerTool, ToolSpec
 from kiro2api.conversation.search import SearchHit
 from kiro2api.dialects.chat.ask import parse
-from kiro2api.dialects.chat.searching import Echo, annotations
+from kiro2api.dialects.chat.searching import Echo, Said, annotations
 from kiro2api.dialects.dialect import Asked
 from kiro2api.errors import RequestRejected
 
@@ -84,6 +84,24 @@ class AskTests(SynchronousTestCase):
         self.assertEqual(
             self.search(tools=[{"type": "web_search_preview"}]), ServerTool("web_search")
         )
+
+
+class SaidTests(SynchronousTestCase):
+    """Texts around searches."""
+
+    def test_apart(self) -> None:
+        """A search parts them, unless they are apart already or there is none before."""
+        said = Said()
+        said.found([])
+        shown = said.more("") + said.more("a") + said.more("b")
+        said.found([])
+        said.found([SearchHit("d")])
+        shown += said.more("") + said.more("c") + said.more("d")
+        said.found([])
+        shown += said.more(" e")
+        self.assertEqual(shown, "ab\n\ncd e")
+        (named,) = said.annotations
+        self.assertEqual(named.url_citation.start_index, shown.index("d"))
 
 
 class AnnotationTests(SynchronousTestCase):
