@@ -45,6 +45,8 @@ from kiro2api.kiro.request import Prepared, conversation_key, prepare
 from kiro2api.kiro.tools import SchemaCache
 from kiro2api.kiro.unmet import Unmet
 from kiro2api.upstream.interfaces import AnswerStream, IKiroClient, OfferedModel
+from kiro2api.websearch import SearchingStream
+from kiro2api.websearch_tool import SearchPlan, planned
 
 LESSON_SECONDS = 3600.0
 """How long a refusal of additional fields, or of reasoning sent back, is kept in mind."""
@@ -161,7 +163,9 @@ class Exchanges:
         """
         model = self._catalogue.resolve(asking.model)
         key = conversation_key(asking.conversation)
-        question = Question(asking.conversation, partial(self._written, key))
+        plan = planned(asking.conversation)
+        conversation = asking.conversation if plan is None else plan.conversation
+        question = Question(conversation, partial(self._written, key))
         # Prepared for the most likely way: what cannot be sent costs no account anything.
         question.prepared(self._way(asking, model, key))
         tried: set[str] = set()
@@ -177,7 +181,7 @@ class Exchanges:
             if asking.lent_at is None:
                 asking.lent_at = self._clock.seconds()
             try:
-                return await self._with(_Turn(asking, model, question, key, lease))
+                return await self._with(_Turn(asking, model, question, key, lease, plan))
             except UpstreamFault as fault:
                 if fault.scope is Scope.REQUEST:
                     raise self._explained(fault, asking) from None
@@ -230,20 +234,33 @@ class Exchanges:
         while True:
             asking.upstream_model = way.model
             try:
-                stream, limits = await self._open(turn, turn.question, way)
+                answer = await self._answer(turn, turn.question, way)
                 break
             except UpstreamRefused as fault:
                 other = self._other_way(fault, turn, way)
                 if other is None or asking.committed:
                     raise _measured(fault, asking, way) from None
                 way = other
-        turn.question.forget()
+        if turn.plan is None:
+            return answer
+        search = partial(self._client.search, turn.lease.account, turn.lease.credentials)
+
+        def another(longer: Conversation) -> Deferred[AnswerStream]:
+            question = Question(longer, partial(self._written, turn.key))
+            return Deferred.fromCoroutine(self._answer(turn, question, way))
+
+        return SearchingStream(answer, turn.plan, search, another, self._clock)
+
+    async def _answer(self, turn: "_Turn", question: Question, way: Way) -> AnswerStream:
+        """An answer whose first event is held, with its limits enforced."""
+        stream, limits = await self._open(turn, question, way)
+        question.forget()
         if limits is None:
             return stream
 
         def again(unmet: Unmet) -> Deferred[Opened]:
             self.counts.repairs += 1
-            repaired = turn.question.repaired(unmet)
+            repaired = question.repaired(unmet)
             return Deferred.fromCoroutine(self._open_again(turn, repaired, way))
 
         return FilteredStream(stream, limits, again, self._clock)
@@ -289,7 +306,7 @@ class Exchanges:
             window=way.window, input_estimate=asking.input_tokens, names=prepared.names
         )
         limits = limits_for(
-            asking.conversation,
+            question.conversation,
             max_output=way.max_output,
             tagged=bool(way.preface),
             size=interpreter.tally,
@@ -355,6 +372,7 @@ class _Turn(msgspec.Struct):
     question: Question
     key: str
     lease: Lease
+    plan: SearchPlan | None = None
     answers: list[Interpreter] = []
 
 

@@ -39,22 +39,10 @@ def check_shareable(listen: str) -> None:
 
 
 class Reserved:
-    """A bound socket that does not listen; has what is asked of a listening port.
-
-    Two supervisors could share a port unawares: between two sockets with SO_REUSEPORT the kernel
-    sees no conflict. So the second name that it keeps unique, that of a local socket, is taken
-    as well; it goes away with the process.
-    """
+    """A bound socket that does not listen; has what is asked of a listening port."""
 
     def __init__(self, held: socket.socket) -> None:
         self._held = held
-        self._lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        host, port = held.getsockname()[:2]
-        try:
-            self._lock.bind(f"\0kiro2api:{host}:{port}")
-        except OSError:
-            self.stopListening()
-            raise
 
     def getHost(self) -> Any:
         """The address, as a Twisted port gives it."""
@@ -67,7 +55,6 @@ class Reserved:
     def stopListening(self) -> None:
         """Give the port away."""
         self._held.close()
-        self._lock.close()
 
 
 class Taking:
@@ -185,6 +172,10 @@ def _bind(interface: str, port: int, *, shared: bool) -> socket.socket:
         if shared:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         bound.bind(found[0][4])
+        if shared:
+            # Needed to get the port while connections of a predecessor linger; left on, it would
+            # let others that have it take the port as long as no worker listens.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except OSError:
         bound.close()
         raise

@@ -20,14 +20,6 @@ settings.register_profile("kiro2api", deadline=None, max_examples=50, database=N
 settings.load_profile("kiro2api")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """The reactor belongs to trial: pytest-twisted would start it for good at the first test that
-    is a plain function, and from then on trial could not run it."""
-    plugin = config.pluginmanager.get_plugin("twisted")
-    if plugin is not None:
-        config.pluginmanager.unregister(plugin)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The working directory of all tests."""

@@ -49,8 +49,11 @@ class ReservedTests(SynchronousTestCase):
         """Neither another program nor another supervisor gets it; who shares it on purpose does."""
         host = self.reserve().getHost()
         self.assertEqual(host.host, "127.0.0.1")
-        with socket.socket() as other, self.assertRaises(OSError):
-            other.bind(("127.0.0.1", host.port))
+        for reuse in (0, 1):
+            with socket.socket() as other, self.assertRaises(OSError):
+                other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
+                other.bind(("127.0.0.1", host.port))
+                other.listen()
         self.assertRaises(CannotListenError, self.reserve, host.port)
         with socket.socket() as worker:
             worker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -69,6 +72,17 @@ class ReservedTests(SynchronousTestCase):
         port = reserved.getHost().port
         reserved.stopListening()
         self.assertEqual(self.reserve(port).getHost().port, port)
+
+    def test_after_a_predecessor(self) -> None:
+        """Its connections may still linger."""
+        with socket.socket() as before:
+            before.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            before.bind(("127.0.0.1", 0))
+            before.listen()
+            address = before.getsockname()
+            with socket.create_connection(address):
+                before.accept()[0].close()
+        self.assertEqual(self.reserve(address[1]).getHost().port, address[1])
 
     def test_six(self) -> None:
         """The other family."""
