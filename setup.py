@@ -57,7 +57,12 @@ setup(
             "setuptools>=77",
             "wheel>=0.45",
         ],
-        "lint": ["ruff>=0.17,<0.18", "mypy==2.4.1", "mypy-zope==1.0.17", "types-jsonschema>=4.23,<5"],
+        "lint": [
+            "ruff>=0.17,<0.18",
+            "mypy==2.4.1",
+            "mypy-zope==1.0.17",
+            "types-jsonschema>=4.23,<5",
+        ],
     },
     classifiers=[
         "Framework :: Twisted",

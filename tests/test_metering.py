@@ -88,7 +88,7 @@ class MeterTests(SynchronousTestCase):
         """Each scalar of the record is a member of the line."""
         Meter().finished(record())
         stream = StringIO()
-        line_observer(stream, "info", "json")(self.events[0])  # type: ignore[arg-type]
+        line_observer(stream, "info", "json")(self.events[0])
         shown = msgspec.json.decode(stream.getvalue())
         self.assertEqual((shown["account"], shown["status"]), ("main", 200))
         self.assertEqual(set(Record.__struct_fields__) - set(shown), set())

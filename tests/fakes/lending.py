@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from kiro2api.accounts.account import Account, Credentials
-from kiro2api.accounts.interfaces import IAccountPool, Outcome
+from kiro2api.accounts.interfaces import IAccountPool, Lease, Outcome
 from kiro2api.conversation.search import SearchHit
 from kiro2api.errors import KiroError, NoAccountAvailable
 from kiro2api.redaction import Secret
@@ -49,10 +49,10 @@ class FakePool:
     def __init__(self, accounts: Sequence[Account]) -> None:
         self.accounts = list(accounts)
         self.leases: list[FakeLease] = []
-        self.waiting: Deferred[FakeLease] | None = None
+        self.waiting: Deferred[Lease] | None = None
         self.asked: list[tuple[str, frozenset[str]]] = []
 
-    def acquire(self, group: str, tried: frozenset[str]) -> Deferred[FakeLease]:
+    def acquire(self, group: str, tried: frozenset[str]) -> Deferred[Lease]:
         """The first account that was not tried."""
         self.asked.append((group, tried))
         if self.waiting is not None:
@@ -61,7 +61,8 @@ class FakePool:
             if candidate.fingerprint not in tried:
                 lease = FakeLease(candidate)
                 self.leases.append(lease)
-                return succeed(lease)
+                lent: Lease = lease
+                return succeed(lent)
         return fail(NoAccountAvailable("nobody is left", retry_after=7.0))
 
 
