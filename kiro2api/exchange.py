@@ -28,10 +28,11 @@ from kiro2api.errors import (
     UpstreamRefused,
 )
 from kiro2api.exchange_filtered import FilteredStream, Opened
-from kiro2api.exchange_memory import Remembered
+from kiro2api.exchange_memory import Counts, Remembered
 from kiro2api.exchange_way import (
     Question,
     Way,
+    blames_cache_points,
     blames_fields,
     blames_signature,
     find_way,
@@ -49,7 +50,7 @@ from kiro2api.websearch import SearchingStream
 from kiro2api.websearch_tool import SearchPlan, planned
 
 LESSON_SECONDS = 3600.0
-"""How long a refusal of additional fields, or of reasoning sent back, is kept in mind."""
+"""How long a refusal of fields, cache points or reasoning sent back is kept in mind."""
 
 
 class Offers(Protocol):
@@ -78,17 +79,6 @@ class Asking(msgspec.Struct):
     account: str = ""
     upstream_model: str = ""
     upstream_request_id: str = ""
-
-
-class Counts(msgspec.Struct):
-    """What happened to answers since the start: calls of tools that were cut and never completed;
-    answers asked for again since they had no demanded call or were not the demanded JSON; retries
-    without reasoning sent back, and without additional fields."""
-
-    cut_calls: int = 0
-    repairs: int = 0
-    signatures_refused: int = 0
-    fields_refused: int = 0
 
 
 class OpenExchange:
@@ -153,6 +143,7 @@ class Exchanges:
         self._abilities = Abilities()
         self._fieldless = Remembered(seconds=LESSON_SECONDS)
         self._unsigned = Remembered(seconds=LESSON_SECONDS)
+        self._pointless = Remembered(seconds=LESSON_SECONDS)
         self.counts = Counts()
 
     async def open(self, asking: Asking) -> OpenExchange:
@@ -278,6 +269,7 @@ class Exchanges:
             abilities=self._abilities,
             replay=self._replay_thinking and not self._unsigned.holds(f"{key} {name}", now),
             takes_fields=lambda id: not self._fieldless.holds(id, now),
+            takes_points=lambda id: not self._pointless.holds(id, now),
         )
 
     def _other_way(self, fault: UpstreamRefused, turn: "_Turn", way: Way) -> Way | None:
@@ -287,6 +279,10 @@ class Exchanges:
             self.counts.fields_refused += 1
             self._fieldless.add(way.model, now)
             return without_fields(way, turn.asking.conversation)
+        if way.cache_points and blames_cache_points(fault):
+            self.counts.cache_points_refused += 1
+            self._pointless.add(way.model, now)
+            return msgspec.structs.replace(way, cache_points=0)
         if way.replay and blames_signature(fault):
             # Signatures are good only with the account that got them. The key without an account
             # only saves the next turn from being prepared twice.
@@ -313,7 +309,7 @@ class Exchanges:
             usage=interpreter.usage,
         )
         arn = "" if account.method == "api_key" else credentials.profile_arn
-        body = prepared.body(way.model, arn, way.fields)
+        body = prepared.body(way.model, arn, way.fields, way.cache_points)
         asking.attempts += 1
         stream: AnswerStream = await self._client.generate(account, credentials, body, interpreter)
         asking.upstream_request_id = stream.request_id

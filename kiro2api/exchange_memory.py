@@ -1,8 +1,22 @@
 # -*- test-case-name: tests.test_exchange_memory -*-
-"""What was learnt from a refusal, for a while.
+"""What was learnt from a refusal, for a while; and what is counted.
 
 Must not know what it means, nor the clock.
 """
+
+import msgspec
+
+
+class Counts(msgspec.Struct):
+    """What happened to answers since the start: calls of tools that were cut and never completed;
+    answers asked for again since they had no demanded call or were not the demanded JSON; retries
+    without reasoning sent back, without additional fields, and without cache points."""
+
+    cut_calls: int = 0
+    repairs: int = 0
+    signatures_refused: int = 0
+    fields_refused: int = 0
+    cache_points_refused: int = 0
 
 
 class Remembered:

@@ -6,6 +6,7 @@ know leases, attempts or the clock.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -21,6 +22,10 @@ from kiro2api.upstream.interfaces import OfferedModel
 
 _SIGNATURE = "THINKING_SIGNATURE_INVALID"
 _FIELDS = "additionalmodelrequestfields"
+_POINT = "cachepoint"
+
+CACHE_POINTS: Final = 4
+"""How many a model takes that has a prompt cache and says no number."""
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -28,7 +33,8 @@ class Way(msgspec.Struct, frozen=True):
 
     ``window`` and ``max_output`` are in tokens; ``sure`` whether the window is more than a guess.
     ``fields`` is the JSON text of the additional fields, ``preface`` what asks for reasoning where
-    there are none; ``replay`` whether signed reasoning of earlier answers is sent back.
+    there are none; ``replay`` whether signed reasoning of earlier answers is sent back;
+    ``cache_points`` how many points of a prompt cache may be set.
     """
 
     model: str
@@ -38,6 +44,7 @@ class Way(msgspec.Struct, frozen=True):
     fields: bytes = b""
     preface: str = ""
     replay: bool = False
+    cache_points: int = 0
 
 
 class Question:
@@ -83,11 +90,13 @@ def find_way(
     abilities: Abilities,
     replay: bool,
     takes_fields: Callable[[str], bool],
+    takes_points: Callable[[str], bool] = lambda id: True,
 ) -> Way:
     """The best way as far as it is known.
 
     :param offered: what the account is offered, None where that is unknown.
     :param takes_fields: False for an upstream id that has just refused its fields.
+    :param takes_points: False for an upstream id that has just refused cache points.
     """
     by_id = {entry.id: entry for entry in offered or ()}
     chosen = choose_upstream_id(model, None if offered is None else by_id.keys())
@@ -100,6 +109,9 @@ def find_way(
         sure=model.known or entry.max_input_tokens > 0,
         # What signs nothing has no use for signatures, and may refuse them.
         replay=replay and bool(ability),
+        cache_points=(entry.max_checkpoints or CACHE_POINTS)
+        if entry.supports_caching and takes_points(chosen)
+        else 0,
     )
     wanted = conversation.reasoning
     if wanted.mode is None and wanted.effort is None:
@@ -118,6 +130,11 @@ def without_fields(way: Way, conversation: Conversation) -> Way:
 def blames_fields(fault: UpstreamFault) -> bool:
     """Whether the upstream refuses the additional fields."""
     return _FIELDS in fault.message.lower()
+
+
+def blames_cache_points(fault: UpstreamFault) -> bool:
+    """Whether the upstream refuses points of a prompt cache."""
+    return _POINT in fault.message.lower()
 
 
 def blames_signature(fault: UpstreamFault) -> bool:

@@ -29,7 +29,7 @@ from kiro2api.settings import Settings
 from kiro2api.store.accounts import AccountRows
 from kiro2api.store.database import Database
 from kiro2api.store.keys import digest_of
-from kiro2api.store.leases import LeaseRows
+from kiro2api.store.leases import LeaseRows, this_process
 from kiro2api.upstream.agent import AgentKind, UpstreamAgent, make_agent, make_http
 from kiro2api.upstream.client import KiroClient
 from kiro2api.upstream.client import Timeouts as UpstreamTimeouts
@@ -138,7 +138,7 @@ class Wiring:
             user_agent=USER_AGENT,
         )
         # Even a process that serves alone may meet another: its predecessor, still draining.
-        leases = LeaseRows(self._database, self.ids.hex())
+        leases = LeaseRows(self._database, this_process())
         renewal = RefreshOnce({"social": social, "idc": idc}, rows, keyring, reactor, leases)
         return AccountPool(ledger, keyring, rows, renewal, reactor, jitter=random.random)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.live.reactor import ReactorCase
+
 ROOT = Path(__file__).resolve().parents[1]
 
 INVARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -102,6 +104,8 @@ INVARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
             "tests.live.case.LiveCase",
             "tests.upstream.streaming.StreamTestCase",
             "tests.upstream.test_client.ClientTestCase",
+            # That the first of them does.
+            "tests.live.test_reactor.GuardTests",
         ),
     ),
     "I11": (
@@ -182,7 +186,7 @@ class IndexTests(SynchronousTestCase):
                     continue
                 runs = callable(thing) and (
                     name.rpartition(".")[2].startswith("test_")
-                    or issubclass(thing, SynchronousTestCase)  # type: ignore[arg-type]
+                    or issubclass(thing, (SynchronousTestCase, ReactorCase))  # type: ignore[arg-type]
                 )
                 self.assertTrue(runs, name)
         self.assertEqual(missing, [])

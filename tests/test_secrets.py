@@ -280,14 +280,13 @@ class SecretsTests(LiveCase):
     async def test_faults_of_the_login(self) -> None:
         """Refreshes that fail, at the login services and on the way there."""
         for name, script in REFRESH_FAULTS.items():
-            with self.subTest(name):
-                await self.start_marked(ACCOUNTS[:2])
-                self.emulator.scripts.clear()
-                self.emulator.accounts.expire()
-                self.emulator.script(*[script] * 20)
-                answer = await self.ask(body())
-                self.assertGreaterEqual(answer.status, 400)
-                await self.gateway.stopService()
+            await self.start_marked(ACCOUNTS[:2])
+            self.emulator.scripts.clear()
+            self.emulator.accounts.expire()
+            self.emulator.script(*[script] * 20)
+            answer = await self.ask(body())
+            self.assertGreaterEqual(answer.status, 400, name)
+            await self.gateway.stopService()
         self.assert_nothing_logged()
 
     async def test_faults_of_the_client(self) -> None:

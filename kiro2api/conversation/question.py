@@ -79,10 +79,14 @@ Role: TypeAlias = Literal["system", "user", "assistant"]
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """One message. Any order of roles may occur; making it acceptable is the upstream side's."""
+    """One message. Any order of roles may occur; making it acceptable is the upstream side's.
+
+    ``cache``: the client wants everything up to and with this message kept in a prompt cache.
+    """
 
     role: Role
     parts: tuple[Part, ...]
+    cache: bool = False
 
 
 class ToolSpec(msgspec.Struct, frozen=True):
@@ -154,7 +158,8 @@ class Conversation(msgspec.Struct, frozen=True):
     """The whole question.
 
     ``system`` holds the system texts in order. ``session`` is a stable key of the client's
-    conversation where it gave one, else empty.
+    conversation where it gave one, else empty. ``cache_system``: the client wants the tools and
+    the system texts kept in a prompt cache.
     """
 
     turns: tuple[Turn, ...]
@@ -166,3 +171,4 @@ class Conversation(msgspec.Struct, frozen=True):
     output_format: OutputFormat | None = None
     session: str = ""
     server_tools: tuple[ServerTool, ...] = ()
+    cache_system: bool = False

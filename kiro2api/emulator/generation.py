@@ -13,7 +13,7 @@ import msgspec
 
 from kiro2api.emulator.accounts import Accounts, Member
 from kiro2api.emulator.answers import answer
-from kiro2api.emulator.listings import fields_schema, offered, rate, window
+from kiro2api.emulator.listings import checkpoints, fields_schema, offered, rate, window
 from kiro2api.emulator.performance import Part, Performance
 from kiro2api.emulator.replies import Refused, denied, invalid, refusal
 from kiro2api.emulator.script import Script
@@ -41,6 +41,7 @@ class Generation:
         if model not in offered(member.account):
             raise invalid(f"Model {model} is not available.", "INVALID_MODEL_ID")
         _extra_fields(body, model)
+        _cache_points(body, model)
         self._signatures(body, member)
         if _percent(body, model, size) > 100:
             raise invalid("Input is too long.", "CONTENT_LENGTH_EXCEEDS_THRESHOLD")
@@ -126,6 +127,22 @@ def _history(body: Mapping[str, Any]) -> list[Any]:
 
 def _model(body: Mapping[str, Any]) -> str:
     return _message(body).get("modelId") or "auto"
+
+
+def _cache_points(body: Mapping[str, Any], model: str) -> None:
+    """Wire: a point belongs to a message. One among the tools was seen to be refused."""
+    tools = (_message(body).get("userInputMessageContext") or {}).get("tools") or ()
+    if any("cachePoint" in tool for tool in tools):
+        raise invalid("cachePoint is not supported in tools", "REQUEST_BODY_INVALID")
+    turns = (*_history(body), {"userInputMessage": _message(body)})
+    points = sum(
+        "cachePoint" in (message or {}) for turn in turns for message in turn.values()
+    )
+    most = checkpoints(model)
+    if points and not most:
+        raise invalid("cachePoint is not supported for this model", "REQUEST_BODY_INVALID")
+    if points > most:
+        raise invalid(f"At most {most} cachePoint blocks are allowed", "REQUEST_BODY_INVALID")
 
 
 def _extra_fields(body: Mapping[str, Any], model: str) -> None:

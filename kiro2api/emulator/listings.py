@@ -22,6 +22,9 @@ _REASONING_CLAUDES: Final = (
     "claude-opus-4.6",
     "claude-sonnet-4.6",
 )
+CHECKPOINTS: Final = 4
+"""Points of the prompt cache in one request, for the models that have one."""
+
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 
 _RATES = {"opus": 2.2, "haiku": 0.4, "sonnet": 1.3}
@@ -92,7 +95,23 @@ def _model(id: str) -> dict[str, Any]:
         "rateUnit": "Credit",
         "supportedInputTypes": ["TEXT", "IMAGE"] if model.images else ["TEXT"],
         "tokenLimits": {"maxInputTokens": model.window, "maxOutputTokens": model.max_output},
-        "promptCaching": {"supportsPromptCaching": False},
+        "promptCaching": _caching(id),
+    }
+
+
+def checkpoints(id: str) -> int:
+    """How many points of a prompt cache a model takes; 0 for one without such a cache."""
+    return CHECKPOINTS if id.startswith(_REASONING_CLAUDES) else 0
+
+
+def _caching(id: str) -> dict[str, Any]:
+    points = checkpoints(id)
+    if not points:
+        return {"supportsPromptCaching": False}
+    return {
+        "supportsPromptCaching": True,
+        "maximumCacheCheckpointsPerRequest": points,
+        "minimumTokensPerCacheCheckpoint": 4096,
     }
 
 

@@ -57,6 +57,8 @@ class History:
         """Upstream names of the tools that were called, in order of their first call."""
         self.picture_bytes = 0
         """Base64 characters of all pictures written."""
+        self.cached: list[dict[str, Any]] = []
+        """The written messages after which a prompt cache is to have a point."""
 
     def written(self, sides: Iterable[Side]) -> list[Message]:
         """One message per side; the last one is the user's current message."""
@@ -65,9 +67,13 @@ class History:
         for side in sides:
             if side.assistant:
                 calls = Calls(self._labels)
-                messages.append({"assistantResponseMessage": self._assistant(side, calls)})
+                message = self._assistant(side, calls)
+                messages.append({"assistantResponseMessage": message})
             else:
-                messages.append({"userInputMessage": self._user(side, calls)})
+                message = self._user(side, calls)
+                messages.append({"userInputMessage": message})
+            if side.cache:
+                self.cached.append(message)
         return messages
 
     def fill_inputs(self) -> None:

@@ -31,6 +31,7 @@ MAX_TEXT_BYTES: Final = 10_000_000
 """Encoded bytes of a body without its images."""
 
 _BILLING: Final = "x-anthropic-billing-header"
+_CACHE_POINT: Final = b',"cachePoint":{"type":"default"}'
 _OPEN_ENDS: Final = b"}}}}"
 _encode = msgspec.json.Encoder().encode
 
@@ -39,27 +40,62 @@ class Prepared:
     """A body that lacks only what depends on the account.
 
     ``names``: upstream's tool names to the client's.
+
+    :param mark: what stands in the body where a cache point may be; empty: there is no such place.
+    :param system_marked: the first place is that after the system text.
     """
 
-    __slots__ = ("_head", "names")
+    __slots__ = ("_parts", "_system_marked", "names")
 
-    def __init__(self, encoded: bytes, names: Mapping[str, str]) -> None:
-        # A view: bodies are large, each copy of one costs as much as all its small strings.
-        self._head = memoryview(encoded)[: -len(_OPEN_ENDS)]
+    def __init__(
+        self,
+        encoded: bytes,
+        names: Mapping[str, str],
+        *,
+        mark: bytes = b"",
+        system_marked: bool = False,
+    ) -> None:
+        # Views: bodies are large, each copy of one costs as much as all its small strings.
+        self._parts = list(_between(memoryview(encoded)[: -len(_OPEN_ENDS)], encoded, mark))
+        self._system_marked = system_marked
         self.names = names
 
-    def body(self, model_id: str, profile_arn: str, fields: bytes = b"") -> bytes:
+    def body(
+        self, model_id: str, profile_arn: str, fields: bytes = b"", cache_points: int = 0
+    ) -> bytes:
         """The whole body as JSON; an empty ``profile_arn`` is left out.
 
         :param fields: JSON text of the additional fields that the model takes, or empty.
+        :param cache_points: how many the model takes; of more, the one after the system text and
+            the last ones stay.
         """
-        pieces: list[bytes | memoryview] = [self._head, b',"modelId":', _encode(model_id), b"}}}"]
+        pieces = self._pointed(cache_points)
+        pieces += (b',"modelId":', _encode(model_id), b"}}}")
         if fields:
             pieces += (b',"additionalModelRequestFields":', fields)
         if profile_arn:
             pieces += (b',"profileArn":', _encode(profile_arn))
         pieces.append(b"}")
         return b"".join(pieces)
+
+    def _pointed(self, cache_points: int) -> list[bytes | memoryview]:
+        first, *others = self._parts
+        pieces: list[bytes | memoryview] = [first]
+        pinned = 1 if self._system_marked and cache_points else 0
+        skipped = len(others) - cache_points + pinned
+        for index, part in enumerate(others):
+            if index < pinned or index >= skipped:
+                pieces.append(_CACHE_POINT)
+            pieces.append(part)
+        return pieces
+
+
+def _between(view: memoryview, encoded: bytes, mark: bytes) -> Iterator[memoryview]:
+    start = 0
+    while mark and (found := encoded.find(mark, start)) >= 0:
+        yield view[start:found]
+        start = found + len(mark)
+    yield view[start:]
 
 
 def prepare(
@@ -106,8 +142,13 @@ def prepare(
     system = _system(conversation.system, listing.documents)
     if preface:
         system = f"{preface}\n{system}" if system else preface
+    cached = history.cached
+    system_marked = bool(system) and conversation.cache_system
     if system:
-        messages = instructed(system) + messages
+        pair = instructed(system)
+        messages = pair + messages
+        if system_marked:
+            cached = [pair[0]["userInputMessage"], *cached]
     state: Message = {
         "conversationState": {
             "conversationId": conversation_id,
@@ -123,11 +164,16 @@ def prepare(
         raise _rejection(violations[0], conversation)
     history.fill_inputs()
     listing.fill_schemas()
+    # Nobody else can have written an id that is new, so each place is found again in the text.
+    place = {"type": continuation_id}
+    for message in cached:
+        message["cachePoint"] = place
     encoded = _encoded(state)
     size = len(encoded) - history.picture_bytes
     if size > MAX_TEXT_BYTES:
         raise _too_large(f"{size:,} bytes of text, {MAX_TEXT_BYTES:,} allowed", conversation)
-    return Prepared(encoded, names.clients)
+    mark = b',"cachePoint":' + _encode(place) if cached else b""
+    return Prepared(encoded, names.clients, mark=mark, system_marked=system_marked)
 
 
 def conversation_key(conversation: Conversation) -> str:

@@ -87,7 +87,7 @@ class Media:
             turn = turns[index]
             if self._any(turn.parts):
                 parts = await request.parts(turn.parts, strict=index > request.answered)
-                turns[index] = Turn(turn.role, tuple(parts))
+                turns[index] = replace(turn, parts=tuple(parts))
         return replace(conversation, turns=tuple(turns))
 
     def stop(self) -> Deferred[None]:

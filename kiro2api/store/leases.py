@@ -5,6 +5,7 @@ Must not know what is done under them. The processes are on one machine, so that
 the time.
 """
 
+import os
 import time
 from collections.abc import Callable
 from typing import Final
@@ -21,20 +22,54 @@ _LONGEST: Final = 600.0
 """A lease that ends later than so many seconds from now was won before the clock was set back."""
 
 
+def this_process() -> str:
+    """A name for this process that no other has, not even one that gets its number later."""
+    return f"{_machine()}/{os.getpid()}/{os.urandom(8).hex()}"
+
+
+def is_dead(holder: str) -> bool:
+    """Whether the process of that name is known to be gone; one that cannot be seen may live."""
+    machine, _, rest = holder.rpartition("/")[0].rpartition("/")
+    if not machine or machine != _machine() or not rest.isdecimal():
+        return False
+    try:
+        os.kill(int(rest), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def _machine() -> str:
+    """What process numbers are unique in: this start of the machine, and this container."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as boot:
+            return f"{boot.read().strip()}:{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
 @implementer(ILeases)
 class LeaseRows:
     """The table ``leases``.
 
-    :param holder: names this process and no other, not even one that had its number before.
+    :param holder: names this process and no other, see ``this_process``.
     :param now: epoch seconds.
+    :param dead: whether a holder is gone; its leases are not waited for.
     """
 
     def __init__(
-        self, database: Database, holder: str, now: Callable[[], float] = time.time
+        self,
+        database: Database,
+        holder: str,
+        now: Callable[[], float] = time.time,
+        dead: Callable[[str], bool] = is_dead,
     ) -> None:
         self._database = database
         self._holder = holder
         self._now = now
+        self._dead = dead
 
     def win(self, name: str, seconds: float) -> Deferred[int | None]:
         """The new fence, or None while another process holds the lease."""
@@ -44,7 +79,8 @@ class LeaseRows:
             mine = LEASES.c.name == name
             row = connection.execute(select(LEASES).where(mine)).one_or_none()
             holder, end = ("", 0.0) if row is None else (row.holder, row.expires_at)
-            if holder not in ("", self._holder) and now < end <= now + _LONGEST:
+            others = holder not in ("", self._holder) and now < end <= now + _LONGEST
+            if others and not self._dead(holder):
                 return None
             values = {
                 "holder": self._holder,

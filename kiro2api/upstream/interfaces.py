@@ -18,6 +18,7 @@ class OfferedModel(msgspec.Struct, frozen=True):
     """One entry of ListAvailableModels; token limits are 0 where the upstream gives none.
 
     ``fields_schema``: JSON text of the schema of additional request fields, empty without one.
+    ``supports_caching``: takes cache points, ``max_checkpoints`` of them, 0 where it is not said.
     """
 
     id: str
@@ -26,6 +27,8 @@ class OfferedModel(msgspec.Struct, frozen=True):
     max_output_tokens: int = 0
     input_types: tuple[str, ...] = ()
     fields_schema: bytes = b""
+    supports_caching: bool = False
+    max_checkpoints: int = 0
 
 
 class IEventSink(Interface):

@@ -29,12 +29,18 @@ class _Limits(msgspec.Struct):
     maxOutputTokens: float | None = None
 
 
+class _Caching(msgspec.Struct):
+    supportsPromptCaching: bool = False
+    maximumCacheCheckpointsPerRequest: float | None = None
+
+
 class _Model(msgspec.Struct):
     modelId: str
     modelName: str | None = None
     tokenLimits: _Limits | None = None
     supportedInputTypes: tuple[str, ...] | None = None
     additionalModelRequestFieldsSchema: msgspec.Raw = msgspec.Raw(b"null")
+    promptCaching: _Caching | None = None
 
 
 class _ModelsPage(msgspec.Struct):
@@ -58,6 +64,7 @@ MAX_SCHEMA: Final = 64 * 1024
 """Bytes of a schema that are kept with a model."""
 
 _UNLIMITED: Final = _Limits()
+_UNCACHED: Final = _Caching()
 _MODELS: Final = msgspec.json.Decoder(_ModelsPage)
 _MODEL: Final = msgspec.json.Decoder(_Model)
 _PROFILES: Final = msgspec.json.Decoder(_ProfilesPage)
@@ -76,6 +83,10 @@ def parse_models(body: bytes) -> tuple[list[OfferedModel], str]:
             max_output_tokens=_count((entry.tokenLimits or _UNLIMITED).maxOutputTokens),
             input_types=entry.supportedInputTypes or (),
             fields_schema=_object(entry.additionalModelRequestFieldsSchema),
+            supports_caching=(entry.promptCaching or _UNCACHED).supportsPromptCaching,
+            max_checkpoints=_count(
+                (entry.promptCaching or _UNCACHED).maximumCacheCheckpointsPerRequest
+            ),
         )
         for entry in _entries(_MODEL, page.models)
         if entry.modelId

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from kiro2api.accounts.interfaces import End
 from kiro2api.conversation.answer import Usage
+from kiro2api.conversation.question import Conversation
 from kiro2api.conversation.tokens import estimate
 from kiro2api.dialects.dialect import Asked, Dialect, Opening
 from kiro2api.errors import KiroError, Scope, UpstreamFault
@@ -23,6 +24,7 @@ from kiro2api.web.gate import Caller, Gate
 from kiro2api.web.gather import Gathering
 from kiro2api.web.relay import StreamRelay
 from kiro2api.web.reply import id_of, send_json
+from kiro2api.web.session import session_of
 from kiro2api.web.site import ApiRequest
 
 
@@ -120,7 +122,7 @@ class Serving:
         try:
             asked = progress.asked = dialect.parse(request.body)
             asking = progress.asking = Asking(
-                asked.conversation,
+                _in_session(asked.conversation, request),
                 asked.model,
                 request.group or self._default_group,
                 estimate(asked.conversation),
@@ -211,7 +213,22 @@ class Serving:
             progress.usage = gathering.usage or exchange.usage()
             exchange.settle(end, cause)
         progress.outcome = "served"
+        _tell_usage(progress.request, progress.usage)
         return send_json(progress.request, collector.reply())
+
+
+def _in_session(conversation: Conversation, request: ApiRequest) -> Conversation:
+    """The conversation with its name, if not by its body then by a header."""
+    if conversation.session or not (session := session_of(request.getHeader)):
+        return conversation
+    return msgspec.structs.replace(conversation, session=session)
+
+
+def _tell_usage(request: ApiRequest, usage: Usage) -> None:
+    """How sure the numbers are and what was paid: no dialect has a field for either."""
+    request.setHeader(b"X-Kiro2api-Usage", usage.provenance.encode("ascii"))
+    credits = f"{usage.credits:.6f}".rstrip("0").rstrip(".")
+    request.setHeader(b"X-Kiro2api-Credits", credits.encode("ascii"))
 
 
 def _judged(fault: KiroError | None) -> tuple[End, UpstreamFault | None]:

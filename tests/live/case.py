@@ -1,7 +1,6 @@
 """The gateway in front of the emulator, in this process, over real sockets.
 
-Trial's TestCase fails a test that leaves a delayed call or a logged error behind; ``LiveCase``
-adds sockets: whatever was opened must be closed within two seconds of the end.
+What a test leaves behind fails it: see ``ReactorCase``.
 """
 
 import dataclasses
@@ -11,11 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
-from twisted.internet import reactor as the_reactor
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IOpenSSLContextFactory, IReactorFDSet
+from twisted.internet.interfaces import IOpenSSLContextFactory
 from twisted.internet.task import deferLater
-from twisted.trial.unittest import TestCase
 from twisted.web.http import HTTPChannel
 from twisted.web.server import Site
 
@@ -29,8 +26,7 @@ from kiro2api.service import Gateway
 from kiro2api.settings import load
 from kiro2api.upstream.agent import AgentKind
 from tests.live.client import KEY, Caller, connect
-
-reactor: Any = the_reactor
+from tests.live.reactor import ReactorCase, reactor
 
 KEYED = (
     EmulatedAccount(name="first", method="api_key", api_key="ksk_first_account"),
@@ -120,14 +116,13 @@ class UpstreamSite(Site):
         return [channel for channel in self.channels if path.encode() in channel.asked]
 
 
-class LiveCase(TestCase):
+class LiveCase(ReactorCase):
     """Starts both on demand and stops both at the end.
 
     Subclasses that are about the connections to the upstream run once per HTTP client.
     """
 
     client_kind: AgentKind = "own"
-    timeout = 30
 
     emulator: CountingEmulator
     upstream: UpstreamSite
@@ -135,13 +130,11 @@ class LiveCase(TestCase):
     gateway: Gateway
 
     def setUp(self) -> None:
-        """Remember what is open already."""
-        self._before = _sockets()
+        """A folder, and nobody there yet."""
+        super().setUp()
         self.callers: list[Caller] = []
         self.folder = tempfile.mkdtemp(prefix="kiro2api-live-")
         self.addCleanup(shutil.rmtree, self.folder)
-        # Cleanups run in reverse order: this one after everything has been stopped.
-        self.addCleanup(self._nothing_open)
 
     # ── starting ─────────────────────────────────────────────────────────────
 
@@ -244,17 +237,3 @@ class LiveCase(TestCase):
                 channel.transport.abortConnection()
         stopped: Deferred[None] = maybeDeferred(port.stopListening)
         return stopped
-
-    def _nothing_open(self) -> Deferred[None]:
-        async def look() -> None:
-            deadline = reactor.seconds() + 2.0
-            while _sockets() - self._before and reactor.seconds() < deadline:
-                await self.sleep(0.005)
-            self.assertEqual(_sockets() - self._before, set())
-
-        return Deferred.fromCoroutine(look())
-
-
-def _sockets() -> set[Any]:
-    """Everything open but the reactor's own pipes."""
-    return {reader for reader in IReactorFDSet(reactor).getReaders() if hasattr(reader, "getHost")}

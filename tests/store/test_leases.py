@@ -1,5 +1,7 @@
 """Leases in the store: one holder at a time, fences that only grow."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,7 +12,7 @@ from kiro2api.accounts.interfaces import ILeases, Superseded, refresh_lease
 from kiro2api.redaction import Secret
 from kiro2api.store.accounts import AccountRows
 from kiro2api.store.database import Database
-from kiro2api.store.leases import LeaseRows
+from kiro2api.store.leases import LeaseRows, is_dead, this_process
 from tests.store.pumped import PumpedReactor
 
 ACCOUNT = Account(fingerprint="f1", name="first", method="social")
@@ -90,6 +92,25 @@ class LeaseRowsTests(LeaseCase):
         self.win(self.one)
         self.now -= 86400.0
         self.assertEqual(self.win(self.two), 2)
+
+    def test_dead_holder(self) -> None:
+        """Nobody waits for a process that is gone."""
+        self.win(self.one)
+        self.assertIsNone(self.win(self.two))
+        self.two._dead = lambda holder: holder == "one"
+        self.assertEqual(self.win(self.two), 2)
+
+    def test_who_is_dead(self) -> None:
+        """Only a process whose number means the same here can be known to be."""
+        name = this_process()
+        self.assertNotEqual(name, this_process())
+        self.assertFalse(is_dead(name))
+        machine = name.rpartition("/")[0].rpartition("/")[0]
+        gone = subprocess.Popen([sys.executable, "-c", ""])
+        gone.wait()
+        self.assertTrue(is_dead(f"{machine}/{gone.pid}/x"))
+        for other in (f"elsewhere/{gone.pid}/x", f"{machine}/x/x", "one", ""):
+            self.assertFalse(is_dead(other))
 
 
 class FencedSaveTests(LeaseCase):

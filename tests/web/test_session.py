@@ -3,8 +3,10 @@
 
 from collections.abc import Mapping
 
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
+from kiro2api.errors import UpstreamRefused
 from kiro2api.web.session import NAMES, session_of
 from tests.web.case import HELLO, WebCase
 
@@ -49,9 +51,10 @@ class SessionTests(WebCase):
     def sent_id(self, body: object = None, **headers: str) -> str:
         """The upstream's name of the conversation."""
         more = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.client.results.append(UpstreamRefused("no"))
         self.ask("/v1/messages", body or HELLO, headers=more)
-        state = self.client.sent(-1)["conversationState"]
-        return str(state["conversationId"])
+        sent = msgspec.json.decode(self.client.calls[-1][1])
+        return str(sent["conversationState"]["conversationId"])
 
     def other(self, **more: object) -> dict[str, object]:
         """Another question."""

@@ -75,6 +75,7 @@ class Request(msgspec.Struct):
     output_config: msgspec.Raw = _NO_JSON
     output_format: msgspec.Raw = _NO_JSON
     thread: msgspec.Raw = _NO_JSON
+    cache_control: msgspec.Raw = _NO_JSON
 
 
 class Metadata(msgspec.Struct):
@@ -158,11 +159,12 @@ def _conversation(request: Request) -> Conversation:
     if not request.messages:
         raise RequestRejected("messages: at least one message is required", param="messages")
     tools = read_tools(request.tools)
+    system, system_marked = _system(request.system)
     server_tools = read_server_tools(request.tools)
     output = _lenient(_OUTPUT_CONFIG, request.output_config) or OutputConfig()
     return Conversation(
-        turns=_turns(request.messages, searching=bool(server_tools)),
-        system=_system(request.system),
+        turns=_turns(request, request.messages, searching=bool(server_tools)),
+        system=system,
         tools=tools,
         tool_choice=read_choice(request.tool_choice, tools, server_tools),
         sampling=Sampling(
@@ -176,20 +178,30 @@ def _conversation(request: Request) -> Conversation:
         output_format=_format(output.format or _lenient(_FORMAT, request.output_format)),
         session=_session(request.metadata),
         server_tools=server_tools,
+        # Tools come before the system texts, both there and upstream.
+        cache_system=system_marked or any(_marked(t.cache_control) for t in request.tools or ()),
     )
 
 
-def _turns(messages: Sequence[Message], *, searching: bool) -> tuple[Turn, ...]:
+def _turns(request: Request, messages: Sequence[Message], *, searching: bool) -> tuple[Turn, ...]:
     reader = SEARCHING if searching else MESSAGE
     turns: list[Turn] = []
     for index, message in enumerate(messages):
         role = _ROLES.get(message.role, "user")
-        parts = reader.read(message.content, f"messages[{index}].content")
+        parts, cached = reader.read_marked(message.content, f"messages[{index}].content")
         if searching and role == "assistant":
             turns += _rounds(parts)
+            if cached and parts:
+                turns[-1] = msgspec.structs.replace(turns[-1], cache=True)
         else:
-            turns.append(Turn(role, parts))
+            turns.append(Turn(role, parts, cached))
+    if turns and _marked(request.cache_control):
+        turns[-1] = msgspec.structs.replace(turns[-1], cache=True)
     return tuple(turns)
+
+
+def _marked(cache_control: msgspec.Raw) -> bool:
+    return bytes(cache_control)[:1] == b"{"
 
 
 def _rounds(parts: Sequence[Part]) -> Iterator[Turn]:
@@ -198,10 +210,10 @@ def _rounds(parts: Sequence[Part]) -> Iterator[Turn]:
         yield Turn("user" if found else "assistant", tuple(group))
 
 
-def _system(content: Content) -> tuple[str, ...]:
-    parts = MESSAGE.read(content, "system")
+def _system(content: Content) -> tuple[tuple[str, ...], bool]:
+    parts, cached = MESSAGE.read_marked(content, "system")
     texts = (part.text for part in parts if isinstance(part, Text))
-    return tuple(text for text in texts if not text.startswith(_BILLING))
+    return tuple(text for text in texts if not text.startswith(_BILLING)), cached
 
 
 def _reasoning(thinking: ThinkingConfig | None, effort: str | None) -> Reasoning:

@@ -29,7 +29,18 @@ from kiro2api.dialects.anthropic.searches import WebPage, WebSearchError, hits_o
 Content: TypeAlias = str | list[msgspec.Raw] | None
 
 
-class TextBlock(msgspec.Struct, tag="text"):
+class Marked(msgspec.Struct, kw_only=True):
+    """Anything on which a client may set the end of what a prompt cache is to keep."""
+
+    cache_control: msgspec.Raw = msgspec.Raw(b"null")
+
+    @property
+    def cached(self) -> bool:
+        """Whether the client has; which kind of cache it wants is not read."""
+        return bytes(self.cache_control)[:1] == b"{"
+
+
+class TextBlock(Marked, tag="text"):
     """Text, whatever cache marks and citations come with it."""
 
     text: str
@@ -38,7 +49,7 @@ class TextBlock(msgspec.Struct, tag="text"):
         return (Text(self.text),) if self.text else ()
 
 
-class ImageBlock(msgspec.Struct, tag="image"):
+class ImageBlock(Marked, tag="image"):
     """An image by value, URL or file id."""
 
     source: msgspec.Raw
@@ -49,7 +60,7 @@ class ImageBlock(msgspec.Struct, tag="image"):
         return (Text(compact(raw)) if part is None else part,)
 
 
-class DocumentBlock(msgspec.Struct, tag="document"):
+class DocumentBlock(Marked, tag="document"):
     """A document by value, as text, as blocks, by URL or by file id."""
 
     source: msgspec.Raw
@@ -71,7 +82,7 @@ class DocumentBlock(msgspec.Struct, tag="document"):
         return (*(Text(text) for text in said if text), *found)
 
 
-class ToolUseBlock(msgspec.Struct, tag="tool_use"):
+class ToolUseBlock(Marked, tag="tool_use"):
     """A call of a client's tool."""
 
     id: str
@@ -83,7 +94,7 @@ class ToolUseBlock(msgspec.Struct, tag="tool_use"):
         return (ToolUse(self.id, self.name, b"{}" if given == b"null" else given),)
 
 
-class ToolResultBlock(msgspec.Struct, tag="tool_result"):
+class ToolResultBlock(Marked, tag="tool_result"):
     """What a call returned: text, blocks, or nothing."""
 
     tool_use_id: str
@@ -96,7 +107,7 @@ class ToolResultBlock(msgspec.Struct, tag="tool_result"):
         return (ToolResult(self.tool_use_id, found, bool(self.is_error)),)
 
 
-class ThinkingBlock(msgspec.Struct, tag="thinking"):
+class ThinkingBlock(Marked, tag="thinking"):
     """Earlier reasoning; its text may be empty where the client chose not to see it."""
 
     thinking: str | None = None
@@ -106,7 +117,7 @@ class ThinkingBlock(msgspec.Struct, tag="thinking"):
         return (Thinking(self.thinking or "", self.signature or ""),)
 
 
-class RedactedThinkingBlock(msgspec.Struct, tag="redacted_thinking"):
+class RedactedThinkingBlock(Marked, tag="redacted_thinking"):
     """Earlier reasoning that nobody but its provider can read."""
 
     data: str
@@ -115,7 +126,7 @@ class RedactedThinkingBlock(msgspec.Struct, tag="redacted_thinking"):
         return (RedactedThinking(self.data),)
 
 
-class ToolReferenceBlock(msgspec.Struct, tag="tool_reference"):
+class ToolReferenceBlock(Marked, tag="tool_reference"):
     """A tool that the client's tool search found; it is among the tools as well."""
 
     tool_name: str
@@ -124,7 +135,7 @@ class ToolReferenceBlock(msgspec.Struct, tag="tool_reference"):
         return (Text(f"The tool {self.tool_name} is available now."),)
 
 
-class SearchResultBlock(msgspec.Struct, tag="search_result"):
+class SearchResultBlock(Marked, tag="search_result"):
     """A passage from the client's own search."""
 
     content: list[msgspec.Raw]
@@ -137,7 +148,7 @@ class SearchResultBlock(msgspec.Struct, tag="search_result"):
         return (Text(head), *found) if head else found
 
 
-class ServerToolUseBlock(msgspec.Struct, tag="server_tool_use"):
+class ServerToolUseBlock(Marked, tag="server_tool_use"):
     """A call that an earlier server made itself. Its result follows as a block of its own."""
 
     name: str
@@ -147,7 +158,7 @@ class ServerToolUseBlock(msgspec.Struct, tag="server_tool_use"):
         return (Text(f"(The server ran {self.name} with {compact(self.input)}.)"),)
 
 
-class WebSearchResultBlock(msgspec.Struct, tag="web_search_tool_result"):
+class WebSearchResultBlock(Marked, tag="web_search_tool_result"):
     """What such a call of the web search found."""
 
     content: list[WebPage] | WebSearchError
@@ -164,7 +175,7 @@ class WebSearchResultBlock(msgspec.Struct, tag="web_search_tool_result"):
         return found_text(hits_of(content))
 
 
-class SearchCallBlock(msgspec.Struct, tag="server_tool_use"):
+class SearchCallBlock(Marked, tag="server_tool_use"):
     """The same where the client offers the search again: a call of the tool that the model is
     given. As a text it would be an example of how to search by merely saying so."""
 
@@ -232,10 +243,15 @@ class BlockReader:
 
     def read(self, content: Content, where: str) -> tuple[Part, ...]:
         """The parts of some content in order; raises RequestRejected."""
+        return self.read_marked(content, where)[0]
+
+    def read_marked(self, content: Content, where: str) -> tuple[tuple[Part, ...], bool]:
+        """The same, and whether a block ends what a prompt cache is to keep."""
         if not content:
-            return ()
+            return (), False
         if isinstance(content, str):
-            return (Text(content),)
+            return (Text(content),), False
+        cached = False
         found: list[Part] = []
         decode_block = self._decoder.decode
         for index, raw in enumerate(content):
@@ -245,7 +261,8 @@ class BlockReader:
                 found.append(self._irregular(raw, f"{where}[{index}]", error))
             else:
                 found += block.parts(raw, f"{where}[{index}]")
-        return tuple(found)
+                cached = cached or block.cached
+        return tuple(found), cached
 
     def _irregular(self, raw: msgspec.Raw, where: str, error: msgspec.ValidationError) -> Part:
         if memoryview(raw)[0] == _QUOTE:

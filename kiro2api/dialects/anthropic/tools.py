@@ -34,6 +34,7 @@ class Tool(msgspec.Struct):
     allowed_domains: msgspec.Raw = _NO_JSON
     blocked_domains: msgspec.Raw = _NO_JSON
     user_location: msgspec.Raw = _NO_JSON
+    cache_control: msgspec.Raw = _NO_JSON
 
 
 class Choice(msgspec.Struct):
