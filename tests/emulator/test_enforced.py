@@ -15,7 +15,7 @@ from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from kiro2api.accounts.account import Credentials
-from kiro2api.accounts.interfaces import End, IAccountPool
+from kiro2api.accounts.interfaces import End, IAccountPool, Lease
 from kiro2api.conversation.answer import (
     Ended,
     StopReason,
@@ -46,7 +46,7 @@ from kiro2api.upstream.client import KiroClient
 from kiro2api.upstream.hosts import Hosts
 from kiro2api.upstream.interfaces import OfferedModel
 from tests.emulator.caller import ARN, EmulatorTestCase
-from tests.fakes.lending import FakeLease, FakeOffers, FakePool, account
+from tests.fakes.lending import FakeOffers, FakePool, account
 from tests.kiro.told import merged
 from tests.upstream.streaming import Sink
 
@@ -84,7 +84,7 @@ class Pool(FakePool):
         super().__init__([account("first")])
         self.credentials = Credentials(Secret(token), Secret("r"), profile_arn=ARN)
 
-    def acquire(self, group: str, tried: frozenset[str]) -> "Deferred[FakeLease]":
+    def acquire(self, group: str, tried: frozenset[str]) -> "Deferred[Lease]":
         """See ``IAccountPool``."""
         lending = super().acquire(group, tried)
         self.leases[-1].credentials = self.credentials
