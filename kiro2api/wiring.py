@@ -154,6 +154,7 @@ class Wiring:
     def _build_web(self, client: KiroClient) -> None:
         # Klein imports the global reactor, so it may only be imported once one was chosen.
         from kiro2api.exchange import Exchanges
+        from kiro2api.explain import Explainer
         from kiro2api.web.gate import Gate
         from kiro2api.web.held import ResponsesInMemory
         from kiro2api.web.listing import ModelShelf
@@ -205,6 +206,15 @@ class Wiring:
             started=reactor.seconds(),
             store_alive=lambda: self._database.alive,
             requests_active=lambda: len(serving.active),
+            explainer=Explainer(
+                catalogue,
+                self.members,
+                self.offers,
+                default_group=DEFAULT_GROUP,
+                tool_description_limit=settings.max_tool_description_length,
+                new_id=self.ids.uuid,
+                replay_thinking=settings.replay_thinking,
+            ),
         )
         root: Resource = Root(
             models.app.resource(), responses.app.resource(), self.operator.app.resource()

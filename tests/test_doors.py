@@ -28,6 +28,17 @@ DOORS: dict[str, set[str]] = {
     "exchange": {"errors", "conversation", "kiro", "accounts", "upstream", "websearch"},
     "websearch": {"errors", "conversation", "upstream"},
     "metering": {"errors"},
+    "explain": {
+        "errors",
+        "redaction",
+        "conversation",
+        "kiro",
+        "dialects",
+        "accounts.account",
+        "upstream.headers",
+        "exchange",
+        "websearch",
+    },
     "web": {
         "transports",
         "errors",
@@ -38,6 +49,7 @@ DOORS: dict[str, set[str]] = {
         "exchange",
         "media",
         "metering",
+        "explain",
         "upstream.interfaces",
         "accounts.interfaces",
         "accounts.account",
@@ -67,7 +79,7 @@ FREE = {
 }
 
 # Rooms of one layer whose nouns are modules beside each other: ``exchange_way`` is in ``exchange``.
-SPLIT = ("settings", "exchange", "websearch")
+SPLIT = ("settings", "exchange", "websearch", "explain")
 
 PURE = (
     "conversation/",
@@ -86,6 +98,7 @@ PURE = (
     "settings",
     "exchange_way.py",
     "exchange_memory.py",
+    "explain_repairs.py",
     "websearch_round.py",
     "websearch_tool.py",
 )

@@ -364,6 +364,28 @@ class OtherWaysTests(ExchangeCase):
             self.assertEqual("<thinking_mode>" in first, tagged)
         self.assertEqual(exchanges.counts.fields_refused, 1)
 
+    def test_cache_points(self) -> None:
+        """Sent where the account's list allows them; one more try without them for everybody who
+        meets this model, and a while."""
+        marked = Conversation((Turn("user", (Text("hello"),), cache=True),))
+        offered = (
+            OfferedModel("claude-opus-4.7", supports_caching=True, max_checkpoints=4),
+            OfferedModel("claude-haiku-4.5"),
+        )
+        fault = UpstreamRefused("refused: cachePoint is not supported", status=400)
+        client = FakeClient(fault, *(FakeStream(self.clock) for _ in range(4)))
+        exchanges = self.exchanges(client, offered=offered)
+        for model in (OPUS, OPUS, "claude-haiku-4-5"):
+            self.successResultOf(self.open(exchanges, Asking(marked, model, "default", 12)))
+        self.clock.advance(4000)
+        self.successResultOf(self.open(exchanges, Asking(marked, OPUS, "default", 12)))
+        sent = [
+            "cachePoint" in body["conversationState"]["currentMessage"]["userInputMessage"]
+            for body in self.bodies(client)
+        ]
+        self.assertEqual(sent, [True, False, False, False, True])
+        self.assertEqual(exchanges.counts.cache_points_refused, 1)
+
     def test_both(self) -> None:
         """One after the other."""
         client = FakeClient(foreign_fields(), foreign_signature(), FakeStream(self.clock))

@@ -5,6 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from kiro2api.conversation.question import Conversation, Reasoning, Text, Turn
 from kiro2api.errors import UpstreamRefused
 from kiro2api.exchange_way import (
+    CACHE_POINTS,
     Question,
     Way,
     blames_fields,
@@ -72,6 +73,16 @@ class FindWayTests(SynchronousTestCase):
         """Only to models that sign what they think."""
         self.assertTrue(way("claude-opus-4-7", reasoning=Reasoning()).replay)
         self.assertFalse(way("claude-haiku-4-5", reasoning=Reasoning()).replay)
+
+    def test_cache_points(self) -> None:
+        """As many as the account's list says, some where it says no number, none without it."""
+        for entry, points in (
+            (OfferedModel("claude-opus-4.7", supports_caching=True, max_checkpoints=2), 2),
+            (OfferedModel("claude-opus-4.7", supports_caching=True), CACHE_POINTS),
+            (OfferedModel("claude-opus-4.7", max_checkpoints=2), 0),
+        ):
+            self.assertEqual(way("claude-opus-4-7", entry).cache_points, points)
+        self.assertEqual(way("claude-opus-4-7", known=False).cache_points, 0)
 
     def test_tags(self) -> None:
         """Where there are no fields, or they were refused; and only for models that know tags."""

@@ -1,18 +1,22 @@
 # -*- test-case-name: tests.web.test_operator_api -*-
-"""The operator's routes: liveness, health, and the state of the accounts.
+"""The operator's routes: liveness, health, the state of the accounts, and what would be sent.
 
 Shows names and states, never a credential. Must not know dialects.
 """
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
+
+import msgspec
 
 from klein import Klein
 from twisted.internet.interfaces import IReactorTime
 
 from kiro2api import __version__
 from kiro2api.accounts.status import AccountStatus
+from kiro2api.errors import RequestRejected
+from kiro2api.explain import Explainer
 from kiro2api.web.gate import Gate
 from kiro2api.web.overview import Overview
 from kiro2api.web.reply import install_error_pages, send_json, send_value
@@ -24,6 +28,17 @@ class Accounts(Protocol):
 
     def snapshot(self, now: float) -> list[AccountStatus]:
         """Every account as it is at ``now``, in the order of choice."""
+
+
+class ToExplain(msgspec.Struct):
+    """The body of ``/api/explain``: a client's body in an envelope."""
+
+    dialect: str
+    body: msgspec.Raw
+    group: str = ""
+
+
+_TO_EXPLAIN: Final = msgspec.json.Decoder(ToExplain)
 
 
 def moment(epoch: float) -> str:
@@ -51,6 +66,7 @@ class OperatorApi:
         started: float,
         store_alive: Callable[[], bool],
         requests_active: Callable[[], int],
+        explainer: Explainer,
     ) -> None:
         self._gate = gate
         self._accounts = accounts
@@ -58,6 +74,7 @@ class OperatorApi:
         self._started = started
         self._store_alive = store_alive
         self._requests_active = requests_active
+        self._explainer = explainer
         self._ask_all: Callable[[], Awaitable[Overview]] | None = None
 
     def ask_all(self, ask: Callable[[], Awaitable[Overview]]) -> None:
@@ -109,7 +126,7 @@ class OperatorApi:
     async def tokens(self, request: ApiRequest) -> bytes:
         """The accounts: state and reason, until when, counts; ``?group=`` shows one group."""
         self._gate.identify_admin(request)
-        wanted = request.args.get(b"group", [b""])[0].decode("utf-8", "replace")
+        wanted = _argument(request, b"group")
         overview = await self._overview()
         shown = [s for s in overview.statuses if not wanted or s.group == wanted]
         in_flight = [status.in_flight for status in shown]
@@ -129,6 +146,25 @@ class OperatorApi:
                 **_of_several(overview),
             },
         )
+
+    @app.route("/api/explain", methods=["POST"])
+    def explain(self, request: ApiRequest) -> bytes:
+        """What would be sent for a client's body, in an envelope or, with ``?dialect=``, bare."""
+        self._gate.identify_admin(request)
+        if dialect := _argument(request, b"dialect"):
+            asked = ToExplain(dialect, msgspec.Raw(request.body), _argument(request, b"group"))
+        else:
+            try:
+                asked = _TO_EXPLAIN.decode(request.body)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise RequestRejected(f"The request body has the wrong shape: {error}") from None
+        told = self._explainer.explain(asked.dialect, bytes(asked.body), asked.group)
+        return send_value(request, told)
+
+
+def _argument(request: ApiRequest, name: bytes) -> str:
+    value: bytes = request.args.get(name, [b""])[0]
+    return value.decode("utf-8", "replace")
 
 
 def _of_several(overview: Overview) -> dict[str, object]:

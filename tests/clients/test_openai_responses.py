@@ -175,6 +175,50 @@ def test_reasoning(client: OpenAI, service: Service, stream: bool) -> None:
     assert again.status == "completed"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_web_search(client: OpenAI, service: Service, stream: bool) -> None:
+    """A search between the texts, the pages that are named, and a second turn with all of it."""
+    asked: list[Any] = [{"role": "user", "content": 'call web_search {"query": "old maps"}'}]
+    tools: Any = [{"type": "web_search", "filters": {"allowed_domains": None}}]
+    include: Any = ["web_search_call.action.sources"]
+    response = ask(client, stream, input=asked, tools=tools, include=include)
+    assert response.status == "completed"
+    assert [item.type for item in response.output] == ["message", "web_search_call", "message"]
+    search, message = response.output[1:]
+    assert search.id.startswith("ws_")
+    assert (search.status, search.action.type) == ("completed", "search")
+    assert search.action.query == "old maps"
+    [text] = message.content
+    assert len(text.annotations) == len(search.action.sources) == 3
+    for named in text.annotations:
+        assert named.type == "url_citation"
+        assert text.text[named.start_index : named.end_index] == named.url
+    asked += [item.model_dump(exclude_none=True) for item in response.output]
+    asked.append({"role": "user", "content": "Thank you."})
+    again: Any = {"input": asked, "tools": tools, "tool_choice": {"type": "web_search_preview"}}
+    assert ask(client, stream, **again).status == "completed"
+    said = json.dumps(history(service.emulator.calls()[-1]))
+    assert search.action.sources[0].url in said
+
+
+def test_web_search_events(client: OpenAI, service: Service) -> None:
+    """Events of the SDK's own types, in order and numbered without gaps."""
+    asked = 'call web_search {"query": "old maps"}'
+    tools: Any = [{"type": "web_search_preview"}]
+    events = list(client.responses.create(model=MODEL, input=asked, tools=tools, stream=True))
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    searches = [event for event in events if event.type.startswith("response.web_search_call.")]
+    assert [event.type.rsplit(".", 1)[1] for event in searches] == [
+        "in_progress",
+        "searching",
+        "completed",
+    ]
+    indexes = {(event.item_id, event.output_index) for event in searches}  # type: ignore[union-attr]
+    assert [index for _, index in indexes] == [1]
+    kinds = [event.type for event in events]
+    assert kinds.count("response.output_text.annotation.added") == 3
+
+
 def test_picture(client: OpenAI, service: Service) -> None:
     """A picture by value reaches the upstream."""
     url = f"data:image/png;base64,{PIXEL}"

@@ -92,6 +92,30 @@ class AdmitTests(GenerationTestCase):
             else:
                 self.compose(sent)
 
+    def test_cache_points(self) -> None:
+        """A few on messages, for models that have a prompt cache; never among the tools."""
+        point = {"cachePoint": {"type": "default"}}
+
+        def sent(model: str, points: int, **context: Any) -> dict[str, Any]:
+            history = [
+                {"userInputMessage": {"content": "a", **point}}
+                if index % 2 == 0
+                else {"assistantResponseMessage": {"content": "b", **point}}
+                for index in range(points)
+            ]
+            more = {"userInputMessageContext": context} if context else {}
+            return question(modelId=model, history=history, **more)
+
+        self.compose(sent("claude-opus-5", 2))
+        self.assertIn("At most 4", self.refused(sent("claude-opus-5", 6))[2])
+        for model in ("claude-haiku-4.5", "gpt-5.6-sol"):
+            self.compose(sent(model, 0))
+            status, reason, message = self.refused(sent(model, 2))
+            self.assertEqual((status, reason), (400, "REQUEST_BODY_INVALID"))
+            self.assertIn("cachePoint", message)
+        tools = [tool("look"), point]
+        self.assertIn("in tools", self.refused(sent("claude-opus-5", 0, tools=tools))[2])
+
     def test_signatures(self) -> None:
         """Only reasoning that this account was given may come back."""
         sent = question(modelId="claude-opus-5")

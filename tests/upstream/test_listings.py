@@ -50,6 +50,18 @@ class ModelsTests(SynchronousTestCase):
             (model,), _ = parse_models(body)
             self.assertEqual(model.fields_schema, kept)
 
+    def test_caching(self) -> None:
+        """Whether there is a prompt cache and how many points it takes, as far as it is said."""
+        for told, expected in (
+            (b'{"supportsPromptCaching":true,"maximumCacheCheckpointsPerRequest":4}', (True, 4)),
+            (b'{"supportsPromptCaching":true,"minimumTokensPerCacheCheckpoint":9}', (True, 0)),
+            (b'{"supportsPromptCaching":false}', (False, 0)),
+            (b"{}", (False, 0)),
+            (b"null", (False, 0)),
+        ):
+            (model,), _ = parse_models(b'{"models":[{"modelId":"m","promptCaching":%b}]}' % told)
+            self.assertEqual((model.supports_caching, model.max_checkpoints), expected, told)
+
     def test_nothing(self) -> None:
         """No list at all is an empty one."""
         for body in (b"{}", b'{"models":null}'):

@@ -14,6 +14,7 @@ from kiro2api.accounts.interfaces import IAccountPool
 from kiro2api.accounts.status import AccountStatus
 from kiro2api.errors import NotFound
 from kiro2api.exchange import Exchanges
+from kiro2api.explain import Explainer
 from kiro2api.kiro.models import Catalogue
 from kiro2api.media.room import Media
 from kiro2api.metering import Meter
@@ -125,6 +126,14 @@ class WebCase(SynchronousTestCase):
             started=self.clock.seconds(),
             store_alive=lambda: self.alive,
             requests_active=lambda: len(self.serving.active),
+            explainer=Explainer(
+                catalogue,
+                self.members,
+                self.offers,
+                default_group="default",
+                tool_description_limit=10000,
+                new_id=lambda: "00000000-0000-4000-8000-000000000000",
+            ),
         )
         self.site = ApiSite(
             Root(models.app.resource(), responses.app.resource(), self.operator.app.resource()),

@@ -5,8 +5,7 @@ This dialect has no place for a search itself: the client sees only which of the
 named in the text. Must not know who searches, nor how an answer is put together.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -14,24 +13,14 @@ import msgspec
 from kiro2api.conversation.question import ServerTool
 from kiro2api.conversation.search import SearchHit
 from kiro2api.dialects.chat.shapes import Body, Tool, given
+from kiro2api.dialects.citations import Citation, citations
 
 _KIND: Final = "web_search"
 _BETWEEN: Final = "\n\n"
-# What may follow an address in a text without being a part of it.
-_END: Final = r"(?![\w/?#&=%~+@-]|[.,:;][\w/])"
 
 
 class Echo(msgspec.Struct, frozen=True):
     """What the writers must know of a request that asks for searches."""
-
-
-class Citation(msgspec.Struct, frozen=True):
-    """``url_citation``: where in the text a page is named."""
-
-    start_index: int
-    end_index: int
-    title: str
-    url: str
 
 
 class Annotation(msgspec.Struct, frozen=True):
@@ -52,7 +41,7 @@ def server_tools_of(body: Body) -> tuple[ServerTool, ...]:
     """The search, asked for by its options or as one of the tools, as some clients do."""
     options = body.web_search_options
     if options is not None:
-        place = _place(given(options.user_location))
+        place = place_of(given(options.user_location))
         return (ServerTool(kind="web_search", user_location=place),)
     for tool in body.tools or ():
         if is_web_search(tool):
@@ -61,19 +50,18 @@ def server_tools_of(body: Body) -> tuple[ServerTool, ...]:
                     kind="web_search",
                     name=tool.name or _KIND,
                     max_uses=tool.max_uses,
-                    allowed_domains=_domains(tool.allowed_domains),
-                    blocked_domains=_domains(tool.blocked_domains),
-                    user_location=_place(given(tool.user_location)),
+                    allowed_domains=domains_of(tool.allowed_domains),
+                    blocked_domains=domains_of(tool.blocked_domains),
+                    user_location=place_of(given(tool.user_location)),
                 ),
             )
     return ()
 
 
 def is_web_search(tool: Tool) -> bool:
-    """Whether a tool is the server's search, of whatever date."""
-    kind = tool.type or ""
+    """Whether a tool is the server's search."""
     own = tool.function or tool.custom or given(tool.parameters) or given(tool.input_schema)
-    return not own and (kind == _KIND or kind.startswith(f"{_KIND}_"))
+    return not own and is_kind(tool.type or "")
 
 
 class Said:
@@ -104,25 +92,20 @@ class Said:
     @property
     def annotations(self) -> list[Annotation]:
         """The pages that are named in it."""
-        return annotations("".join(self._pieces), self._hits)
+        return [Annotation(named) for named in citations("".join(self._pieces), self._hits)]
 
 
-def annotations(text: str, hits: Iterable[SearchHit]) -> list[Annotation]:
-    """The first place of each page that is named in the text, in the order of the text."""
-    found: dict[str, Annotation] = {}
-    for hit in hits:
-        place = re.search(re.escape(hit.url) + _END, text) if hit.url not in found else None
-        if place is not None:
-            citation = Citation(place.start(), place.end(), hit.title or hit.url, hit.url)
-            found[hit.url] = Annotation(citation)
-    return sorted(found.values(), key=lambda each: each.url_citation.start_index)
+def is_kind(kind: str) -> bool:
+    """Whether tools of this type are the server's search, of whatever date."""
+    return kind == _KIND or kind.startswith(f"{_KIND}_")
 
 
-def _domains(domains: Sequence[str] | None) -> tuple[str, ...]:
+def domains_of(domains: Sequence[str] | None) -> tuple[str, ...]:
+    """A list of domains without the empty ones."""
     return tuple(domain for domain in domains or () if domain.strip())
 
 
-def _place(location: bytes) -> bytes:
+def place_of(location: bytes) -> bytes:
     """A place, which this dialect wraps once more."""
     if location[:1] != b"{":
         return b""

@@ -25,6 +25,7 @@ from kiro2api.dialects.responses.output import (
     Reasoning,
     SummaryText,
 )
+from kiro2api.dialects.responses.searches import SearchCall
 from kiro2api.errors import KiroError
 
 _KEEP_ALIVE: Final = b": keep-alive\n\n"
@@ -124,6 +125,9 @@ class ResponseWriter:
         if isinstance(item, Message):
             self._put_part(b"response.content_part.added", b"content", OutputText(""))
             self._fragments = item.fragments
+        elif isinstance(item, SearchCall):
+            self._put(b"response.web_search_call.in_progress", place)
+            self._put(b"response.web_search_call.searching", place)
 
     def more(self, item: AnyItem, text: str) -> None:
         """More text of the open item."""
@@ -142,12 +146,18 @@ class ResponseWriter:
         """The open item is complete."""
         if isinstance(item, Message):
             self._fragments = None
-            text = item.text
+            part = item.part
+            for index, named in enumerate(part.annotations):
+                self._put(
+                    b"response.output_text.annotation.added",
+                    b'%b,"content_index":0,"annotation_index":%d,"annotation":%b'
+                    % (self._place, index, _encode(named)),
+                )
             self._put(
                 b"response.output_text.done",
-                b'%b,"content_index":0,"logprobs":[],"text":%b' % (self._place, _encode(text)),
+                b'%b,"content_index":0,"logprobs":[],"text":%b' % (self._place, _encode(part.text)),
             )
-            self._put_part(b"response.content_part.done", b"content", OutputText(text))
+            self._put_part(b"response.content_part.done", b"content", part)
         elif isinstance(item, Reasoning):
             if self._summary and item.fragments:
                 text = item.text
@@ -155,14 +165,18 @@ class ResponseWriter:
                     b"response.reasoning_summary_text.done",
                     b'%b,"summary_index":0,"text":%b' % (self._place, _encode(text)),
                 )
-                part = b"response.reasoning_summary_part.done"
-                self._put_part(part, b"summary", SummaryText(text))
+                kind = b"response.reasoning_summary_part.done"
+                self._put_part(kind, b"summary", SummaryText(text))
         elif isinstance(item, CustomCall):
             self._put_delta(item.input)
             self._put(
                 b"response.custom_tool_call_input.done",
                 b'%b,"input":%b' % (self._place, _encode(item.input)),
             )
+        elif isinstance(item, SearchCall):
+            # There is no event for a failure, which the item itself tells.
+            if not item.error:
+                self._put(b"response.web_search_call.completed", self._place)
         elif not isinstance(item, LocalShellCall):
             self._put(
                 b"response.function_call_arguments.done",

@@ -9,7 +9,13 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from kiro2api.conversation.question import Conversation, OutputFormat, Reasoning, Sampling
+from kiro2api.conversation.question import (
+    Conversation,
+    OutputFormat,
+    Reasoning,
+    Sampling,
+    ServerTool,
+)
 from kiro2api.dialects.chat.shapes import given
 from kiro2api.dialects.dialect import Asked
 from kiro2api.dialects.responses.choice import choice_of
@@ -35,7 +41,9 @@ from kiro2api.dialects.responses.tools import toolbox_of
 from kiro2api.errors import RequestRejected
 
 _SEALED: Final = "reasoning.encrypted_content"
+_SOURCES: Final = "web_search_call.action.sources"
 _STRING: Final = msgspec.json.Decoder(str)
+_COUNT: Final = msgspec.json.Decoder(int | None)
 _RAWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 Placed: TypeAlias = tuple[Item | str, str]
@@ -68,7 +76,7 @@ def parse(
         raise RequestRejected("input: is required", param="input")
     box = toolbox_of(_tool_lists(asked, items))
     system, turns = turns_of(items, box)
-    specs, choice = choice_of(asked, box)
+    chosen = choice_of(asked, box)
     text = within(TEXT, asked.text, "text")
     store = asked.store is not False
     summary = asked.reasoning and (asked.reasoning.summary or asked.reasoning.generate_summary)
@@ -76,12 +84,13 @@ def parse(
         Conversation(
             turns,
             system,
-            specs,
-            choice,
+            chosen.specs,
+            chosen.choice,
             _sampling(asked),
             _reasoning(asked),
             None if text is None or text.format is None else _output_format(text.format),
             asked.prompt_cache_key or "",
+            _limited(asked, chosen.server_tools),
         ),
         asked.model,
         bool(asked.stream),
@@ -93,6 +102,7 @@ def parse(
             keep if store else None,
             asked.previous_response_id or "",
             replaced if store else (),
+            _SOURCES in (asked.include or ()),
         ),
     )
 
@@ -172,6 +182,14 @@ def _sampling(asked: Body) -> Sampling:
     limit = asked.max_output_tokens or 0
     # Zero and less is how some clients say that they set no limit.
     return Sampling(int(limit) if limit >= 1 else None, asked.temperature, asked.top_p)
+
+
+def _limited(asked: Body, tools: tuple[ServerTool, ...]) -> tuple[ServerTool, ...]:
+    """The web search is the one tool of those that are limited together."""
+    limit = within(_COUNT, asked.max_tool_calls, "max_tool_calls") if tools else None
+    if limit is None:
+        return tools
+    return tuple(msgspec.structs.replace(tool, max_uses=max(0, limit)) for tool in tools)
 
 
 def _reasoning(asked: Body) -> Reasoning:

@@ -1,31 +1,49 @@
 # -*- test-case-name: tests.dialects.responses.test_choice -*-
 """Whether and which tool the client demands to be called. Must not know messages."""
 
-from kiro2api.conversation.question import ToolChoice, ToolSpec
+import msgspec
+
+from kiro2api.conversation.question import ServerTool, ToolChoice, ToolSpec
+from kiro2api.dialects.chat.searching import is_kind
 from kiro2api.dialects.responses.shapes import CHOICE, Body, Choice, within
 from kiro2api.dialects.responses.tools import LOCAL_SHELL, Toolbox
 from kiro2api.errors import RequestRejected
 
 
-def choice_of(body: Body, box: Toolbox) -> tuple[tuple[ToolSpec, ...], ToolChoice]:
-    """The tools that may be called, and the choice among them; raises RequestRejected."""
-    parallel = body.parallel_tool_calls is not False
+class Chosen(msgspec.Struct, frozen=True):
+    """The tools that may be called, and the choice among them."""
+
+    specs: tuple[ToolSpec, ...]
+    server_tools: tuple[ServerTool, ...]
+    choice: ToolChoice
+
+
+def choice_of(body: Body, box: Toolbox) -> Chosen:
+    """What the client lets the model choose from; raises RequestRejected."""
+    auto = ToolChoice(parallel=body.parallel_tool_calls is not False)
     choice = within(CHOICE, body.tool_choice, "tool_choice")
     if choice is None:
         choice = "auto"
     if isinstance(choice, str):
-        return box.specs, _by_word(choice, box, box.specs, parallel)
+        return _by_word(choice, box, Chosen(box.specs, box.server_tools, auto))
     if choice.type == "allowed_tools":
-        allowed = {_name(each, box) for each in choice.tools or ()}
+        listed = choice.tools or ()
+        allowed = {_name(each, box) for each in listed}
         specs = tuple(spec for spec in box.specs if spec.name in allowed)
-        return specs, _by_word(choice.mode or "auto", box, specs, parallel)
+        searches = any(is_kind(each.type or "") for each in listed)
+        server_tools = box.server_tools if searches else ()
+        return _by_word(choice.mode or "auto", box, Chosen(specs, server_tools, auto))
     if choice.type in (None, "function", "custom", LOCAL_SHELL):
         name = _name(choice, box)
         if not name:
-            raise RequestRejected(
-                "tool_choice: names a tool that is not among the tools", param="tool_choice"
-            )
-        return box.specs, ToolChoice("named", name, parallel)
+            raise _missing()
+        named = ToolChoice("named", name, auto.parallel)
+        return Chosen(box.specs, box.server_tools, named)
+    if is_kind(choice.type):
+        if not box.server_tools:
+            raise _missing()
+        # Whether a search helps is left to the model.
+        return Chosen(box.specs, box.server_tools, auto)
     raise RequestRejected(
         f"tool_choice: tools of type {choice.type} are not served here", param="tool_choice"
     )
@@ -44,17 +62,30 @@ def _name(choice: Choice, box: Toolbox) -> str:
     return next((model for (_, own), model in box.names.items() if own == name), "")
 
 
-def _by_word(word: str, box: Toolbox, specs: tuple[ToolSpec, ...], parallel: bool) -> ToolChoice:
+def _missing() -> RequestRejected:
+    return RequestRejected(
+        "tool_choice: names a tool that is not among the tools", param="tool_choice"
+    )
+
+
+def _by_word(word: str, box: Toolbox, chosen: Chosen) -> Chosen:
+    """The choice in one word among what may be chosen."""
+    some = chosen.specs or chosen.server_tools
+    parallel = chosen.choice.parallel
     if word in ("required", "any"):
-        if specs:
-            return ToolChoice("any", parallel=parallel)
+        if some:
+            return _with(chosen, ToolChoice("any", parallel=parallel))
         if box.dropped:
             kinds = ", ".join(sorted(box.dropped))
             raise RequestRejected(
                 f"tool_choice: demands a call, but tools of type {kinds} are not served here",
                 param="tool_choice",
             )
-    if word == "none" and specs:
-        return ToolChoice("none", parallel=parallel)
+    if word == "none" and some:
+        return _with(chosen, ToolChoice("none", parallel=parallel))
     # Without tools there is nothing to choose.
-    return ToolChoice(parallel=parallel) if specs else ToolChoice()
+    return chosen if some else _with(chosen, ToolChoice())
+
+
+def _with(chosen: Chosen, choice: ToolChoice) -> Chosen:
+    return msgspec.structs.replace(chosen, choice=choice)

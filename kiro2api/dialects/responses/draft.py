@@ -10,6 +10,8 @@ from typing import Protocol, TypeAlias
 
 from kiro2api.conversation.answer import (
     Ended,
+    SearchBegun,
+    SearchEnded,
     StopReason,
     StreamEvent,
     TextDelta,
@@ -21,11 +23,13 @@ from kiro2api.conversation.answer import (
     ToolInputDelta,
     Usage,
 )
+from kiro2api.conversation.search import SearchHit
 from kiro2api.conversation.tokens import estimate_text
 from kiro2api.dialects.responses.echo import Echo
 from kiro2api.dialects.responses.output import CALLS, Call, Message, Reasoning, Status
+from kiro2api.dialects.responses.searches import SearchCall
 
-AnyItem: TypeAlias = Message | Reasoning | Call
+AnyItem: TypeAlias = Message | Reasoning | Call | SearchCall
 
 _CUT_SHORT = frozenset({StopReason.MAX_TOKENS, StopReason.CONTEXT_WINDOW, StopReason.REFUSAL})
 
@@ -54,6 +58,7 @@ class Draft:
         self._onlooker = onlooker
         self._sources: set[str] = set()
         self._unsigned = False
+        self._hits: list[SearchHit] = []
         self.open: AnyItem | None = None
         self.shown: list[bytes] = []
         self.made: list[tuple[str, bytes]] = []
@@ -62,7 +67,7 @@ class Draft:
         self.ended: Ended | None = None
 
     def take(self, event: StreamEvent) -> None:
-        """One more event; those that have no place are left out."""
+        """One more event; strays are left out."""
         if isinstance(event, TextDelta):
             if event.text:
                 self._add(Message, event.text)
@@ -85,9 +90,13 @@ class Draft:
             self._begin_call(event)
         elif isinstance(event, ToolEnded):
             self._end_call(event.id)
+        elif isinstance(event, SearchBegun):
+            self._begin(SearchCall(self._unique, self._next(), event.id, event.query))
+        elif isinstance(event, SearchEnded):
+            self._end_search(event)
         elif isinstance(event, Usage):
             self.usage = event
-        elif isinstance(event, Ended):
+        else:
             self.ended = event
             self._close("incomplete" if event.reason in _CUT_SHORT else "completed")
 
@@ -132,6 +141,14 @@ class Draft:
             self._onlooker.more(item, "{}")
         self._told(item, item.json("completed"))
 
+    def _end_search(self, event: SearchEnded) -> None:
+        item = self.open
+        if not isinstance(item, SearchCall) or item.source != event.id:
+            return
+        item.end(event)
+        self._hits += event.hits
+        self._told(item, item.shown(self._echo.sources), item.kept())
+
     def _next(self) -> int:
         """The place of a new item, once what is open has been closed."""
         self._close("completed")
@@ -146,6 +163,8 @@ class Draft:
         if item is None:
             return
         if isinstance(item, Message):
+            if self._hits:
+                item.cite(self._hits)
             self._told(item, item.json(status))
         elif isinstance(item, Reasoning):
             self.thought += estimate_text(item.text)
@@ -160,8 +179,11 @@ class Draft:
             self.open = None
             self.shown.append(item.json("incomplete"))
 
-    def _told(self, item: Message | Call, json: bytes) -> None:
+    def _told(
+        self, item: Message | Call | SearchCall, json: bytes, kept: bytes | None = None
+    ) -> None:
+        """An item is done; ``kept`` is how a later request is to see it, if not like this."""
         self.open = None
         self.shown.append(json)
-        self.made.append((item.id, json))
+        self.made.append((item.id, json if kept is None else kept))
         self._onlooker.done(item, json)

@@ -25,7 +25,7 @@ class Echo(msgspec.Struct, frozen=True):
     """``fields``: members of the response object that the request decides, as JSON without
     braces. ``summary``: reasoning is shown in words; ``sealed``: it is given in a form that can
     be sent back. ``keep`` is told of the finished response, None if it is not to be kept;
-    ``previous`` and ``given`` are for it.
+    ``previous`` and ``given`` are for it. ``sources``: a search tells the addresses it found.
     """
 
     fields: bytes
@@ -35,6 +35,7 @@ class Echo(msgspec.Struct, frozen=True):
     keep: Callable[[Finished], None] | None = None
     previous: str = ""
     given: tuple[bytes, ...] = ()
+    sources: bool = False
 
 
 def shown(body: Body) -> bytes:

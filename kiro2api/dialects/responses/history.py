@@ -15,6 +15,7 @@ from kiro2api.conversation.question import Part, ResultPart, Text, ToolResult, T
 from kiro2api.dialects.chat.ask import arguments_json
 from kiro2api.dialects.chat.shapes import given
 from kiro2api.dialects.chat.tools import input_text
+from kiro2api.dialects.responses import searches
 from kiro2api.dialects.responses.parts import parts_of
 from kiro2api.dialects.responses.sealed import unseal
 from kiro2api.dialects.responses.shapes import CONTENT, Item, within
@@ -29,6 +30,7 @@ _ROLES: Final[Mapping[str | None, Literal["system", "assistant"]]] = {
     "developer": "system",
     "assistant": "assistant",
 }
+_SEARCH: Final = "web_search_call"
 _SHELL_KEYS: Final = ("command", "working_directory", "timeout_ms", "env")
 _STRING: Final = msgspec.json.Decoder(str)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -64,12 +66,23 @@ def turns_of(
         texts = [part.text for part in turn.parts if isinstance(part, Text)]
         if turn.role == "system" and not turns and len(texts) == len(turn.parts):
             system.extend(texts)
+        elif item.type == _SEARCH:
+            turns.insert(_before_calls(turns), turn)
         else:
             turns.append(turn)
     if not turns and system:
         # A question there must be, so the last of the system texts is taken for it.
         turns.append(Turn("system", (Text(system.pop()),)))
     return tuple(system), tuple(turns)
+
+
+def _before_calls(turns: list[Turn]) -> int:
+    """Where a search has its place: before the calls whose results are yet to come, because these
+    belong right after them and the search brings its own along."""
+    place = len(turns)
+    while place and isinstance(turns[place - 1].parts[-1], ToolUse):
+        place -= 1
+    return place
 
 
 def result_parts(output: msgspec.Raw | bytes, place: Place) -> tuple[ResultPart, ...]:
@@ -172,6 +185,11 @@ def _shell_text(output: _ShellOutput) -> str:
     return "\n".join(lines)
 
 
+def _search(item: Item, place: Place, box: Toolbox) -> Turn | None:
+    parts = searches.parts_of(item, place, bool(box.server_tools))
+    return Turn("assistant", parts) if parts else None
+
+
 def _reasoning(item: Item, place: Place, box: Toolbox) -> Turn | None:
     """Only what the upstream signed is of use to it, so a mere summary is not kept."""
     reasoning = unseal(item.encrypted_content or "")
@@ -192,7 +210,8 @@ _READERS: Final[Mapping[str | None, Reader]] = {
     "apply_patch_call": _patch_call,
     "apply_patch_call_output": _output,
     "reasoning": _reasoning,
+    _SEARCH: _search,
 }
 
-KINDS: Final = frozenset({*_READERS, "item_reference", "additional_tools"})
+KINDS: Final = frozenset({*_READERS, "item_reference", "additional_tools"} - {_SEARCH})
 """Kinds whose misshapen fields are worth a refusal."""

@@ -4,19 +4,26 @@
 Each knows its id, its place in ``output`` and the texts it was given. Must not know events.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
 
 from kiro2api.conversation.question import RedactedThinking, Thinking
+from kiro2api.conversation.search import SearchHit
 from kiro2api.dialects.chat.ending import call_id
 from kiro2api.dialects.chat.freeform import raw_text
+from kiro2api.dialects.citations import Citation, citations
 from kiro2api.dialects.responses.sealed import seal
 from kiro2api.dialects.responses.tools import Callee
 
-Status: TypeAlias = Literal["in_progress", "completed", "incomplete"]
+Status: TypeAlias = Literal["in_progress", "completed", "incomplete", "failed"]
 
 _encode = msgspec.json.Encoder().encode
+
+
+class UrlCitation(Citation, frozen=True, tag_field="type", tag="url_citation"):
+    """One of ``annotations``: where in the text a page is named."""
 
 
 class OutputText(msgspec.Struct, frozen=True):
@@ -24,7 +31,7 @@ class OutputText(msgspec.Struct, frozen=True):
 
     text: str
     type: Literal["output_text"] = "output_text"
-    annotations: tuple[()] = ()
+    annotations: tuple[UrlCitation, ...] = ()
     logprobs: tuple[()] = ()
 
 
@@ -117,10 +124,22 @@ class Message(Item):
     """Text of the answer."""
 
     prefix = "msg"
+    named: tuple[UrlCitation, ...] = ()
+
+    def cite(self, hits: Sequence[SearchHit]) -> None:
+        """Look in the text, which is complete, for the pages that were found before."""
+        self.named = tuple(
+            UrlCitation(*msgspec.structs.astuple(each)) for each in citations(self.text, hits)
+        )
+
+    @property
+    def part(self) -> OutputText:
+        """The content of a message that is complete."""
+        return OutputText(self.text, annotations=self.named)
 
     def json(self, status: Status) -> bytes:
         """The item."""
-        content = (OutputText(self.text),) if status != "in_progress" else ()
+        content = (self.part,) if status != "in_progress" else ()
         return _encode(_Message(self.id, status, content))
 
 

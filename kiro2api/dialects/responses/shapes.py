@@ -56,13 +56,15 @@ class Item(msgspec.Struct, gc=False):
     output: msgspec.Raw = NOTHING
     status: msgspec.Raw = NOTHING
     action: msgspec.Raw = NOTHING
+    results: msgspec.Raw = NOTHING
     operation: msgspec.Raw = NOTHING
     encrypted_content: str | None = None
     tools: msgspec.Raw = NOTHING
 
 
 class Tool(msgspec.Struct, gc=False):
-    """One of ``tools``, flat; ``format`` for a custom one, ``tools`` for a namespace."""
+    """One of ``tools``, flat; ``format`` for a custom one, ``tools`` for a namespace, ``filters``
+    and ``user_location`` for the web search."""
 
     type: str | None = None
     name: str | None = None
@@ -70,6 +72,15 @@ class Tool(msgspec.Struct, gc=False):
     parameters: msgspec.Raw = NOTHING
     format: Grammar | None = None
     tools: msgspec.Raw = NOTHING
+    filters: msgspec.Raw = NOTHING
+    user_location: msgspec.Raw = NOTHING
+
+
+class Filters(msgspec.Struct, gc=False):
+    """``filters`` of the web search."""
+
+    allowed_domains: list[str] | None = None
+    blocked_domains: list[str] | None = None
 
 
 class Choice(msgspec.Struct, gc=False):
@@ -151,6 +162,7 @@ ITEM: Final = msgspec.json.Decoder(Item | str)
 CONTENT: Final = msgspec.json.Decoder(Content)
 TOOLS: Final = msgspec.json.Decoder(list[msgspec.Raw] | None)
 TOOL: Final = msgspec.json.Decoder(Tool)
+FILTERS: Final = msgspec.json.Decoder(Filters | None)
 CHOICE: Final = msgspec.json.Decoder(Choice | str | None)
 TEXT: Final = msgspec.json.Decoder(TextOptions | None)
 _KIND: Final = msgspec.json.Decoder(_Kind)

@@ -10,10 +10,11 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from kiro2api.conversation.question import ToolSpec
+from kiro2api.conversation.question import ServerTool, ToolSpec
+from kiro2api.dialects.chat.searching import domains_of, is_kind, place_of
 from kiro2api.dialects.chat.shapes import Custom, Format, given
 from kiro2api.dialects.chat.tools import freeform_spec
-from kiro2api.dialects.responses.shapes import TOOL, TOOLS, Tool, known, within
+from kiro2api.dialects.responses.shapes import FILTERS, TOOL, TOOLS, Filters, Tool, known, within
 from kiro2api.errors import RequestRejected
 
 Kind: TypeAlias = Literal["function", "custom", "local_shell"]
@@ -54,13 +55,14 @@ class Toolbox(msgspec.Struct, frozen=True):
 
     ``callees`` leads from the name that the model sees to the client's tool, ``names`` from
     namespace and name of the client's tool to what the model sees. ``dropped`` are the kinds
-    that were offered and cannot be served.
+    that were offered and cannot be served, ``server_tools`` the web search, at most one.
     """
 
     specs: tuple[ToolSpec, ...] = ()
     callees: dict[str, Callee] = {}
     names: dict[tuple[str, str], str] = {}
     dropped: frozenset[str] = frozenset()
+    server_tools: tuple[ServerTool, ...] = ()
 
     def callee(self, name: str) -> Callee:
         """The client's tool of this name; a name that was not offered is a function's."""
@@ -80,12 +82,13 @@ def toolbox_of(lists: Iterable[tuple[msgspec.Raw, str]]) -> Toolbox:
     """The tools of some lists, each with its path; raises RequestRejected for a nameless one."""
     offers: list[_Offer] = []
     dropped: set[str] = set()
+    searches: list[ServerTool] = []
     for raw, place in lists:
-        _collect(raw, place, "", offers, dropped)
+        _collect(raw, place, "", offers, dropped, searches)
     times: dict[str, set[str]] = {}
     for offer in offers:
         times.setdefault(offer.callee.name, set()).add(offer.callee.namespace)
-    box = Toolbox(dropped=frozenset(dropped))
+    box = Toolbox(dropped=frozenset(dropped), server_tools=tuple(searches[:1]))
     specs: dict[ToolSpec, None] = {}
     for offer in offers:
         callee = offer.callee
@@ -106,16 +109,24 @@ def _differ(one: Callee, other: Callee) -> bool:
 
 
 def _collect(
-    raw: msgspec.Raw, place: str, namespace: str, offers: list[_Offer], dropped: set[str]
+    raw: msgspec.Raw,
+    place: str,
+    namespace: str,
+    offers: list[_Offer],
+    dropped: set[str],
+    searches: list[ServerTool],
 ) -> None:
     for index, each in enumerate(within(TOOLS, raw, place) or ()):
         where = f"{place}[{index}]"
         tool = known(TOOL, each, where, _SERVED)
         kind = "unknown" if tool is None else tool.type or "function"
-        if tool is None or kind not in _SERVED:
+        if tool is not None and is_kind(kind):
+            searches.append(_search(tool, where))
+        elif tool is None or kind not in _SERVED:
             dropped.add(kind)
         elif kind == "namespace" and not namespace:
-            _collect(tool.tools, f"{where}.tools", _named(tool, where), offers, dropped)
+            inner = _named(tool, where)
+            _collect(tool.tools, f"{where}.tools", inner, offers, dropped, searches)
         elif kind == LOCAL_SHELL:
             offers.append(_Offer(Callee("local_shell", LOCAL_SHELL, namespace), _SHELL_SPEC))
         elif kind == "custom":
@@ -135,6 +146,18 @@ def _function(tool: Tool, place: str, namespace: str) -> _Offer:
     name = _named(tool, place)
     spec = ToolSpec(name, tool.description or "", schema)
     return _Offer(Callee("function", name, namespace), spec)
+
+
+def _search(tool: Tool, place: str) -> ServerTool:
+    """How much of the pages is to be read, and whether they may be fetched anew, is not decided
+    here: the provider gives excerpts of what it has."""
+    filters = within(FILTERS, tool.filters, f"{place}.filters") or Filters()
+    return ServerTool(
+        kind="web_search",
+        allowed_domains=domains_of(filters.allowed_domains),
+        blocked_domains=domains_of(filters.blocked_domains),
+        user_location=place_of(given(tool.user_location)),
+    )
 
 
 def _named(tool: Tool, place: str) -> str:

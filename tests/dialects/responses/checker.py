@@ -48,6 +48,8 @@ class Open:
     parts_done: bool = False
     text: str = ""
     told: str | None = None
+    named: list[Any] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -177,6 +179,9 @@ class Reader:
             check(item["arguments"] == "" and item["name"] is not None, item)
         elif kind == "custom_tool_call":
             check(item["input"] == "", item)
+        elif kind == "web_search_call":
+            check(item["id"].startswith("ws_") and "results" not in item, item)
+            check(set(item["action"]) == {"type", "query"}, item)
         else:
             check(kind == "local_shell_call", item)
             check(item["action"]["command"] == [], item)
@@ -227,7 +232,14 @@ def _part(item: Open, kind: str, event: dict[str, Any], what: str, of: str) -> N
 def _message(item: Open, kind: str, event: dict[str, Any]) -> None:
     check(kind.startswith(("content_part.", "output_text.")), kind)
     if kind.startswith("output_text."):
+        if kind.endswith("annotation.added"):
+            check(event["content_index"] == 0 and item.told is None, event)
+            check(event["annotation_index"] == len(item.named), event)
+            item.named.append(event["annotation"])
+            return
         check(event["logprobs"] == [], event)
+    if kind.endswith("part.done"):
+        check(event["part"]["annotations"] == item.named, event)
     _part(item, kind, event, "content", "output_text")
 
 
@@ -253,12 +265,18 @@ def _nothing(item: Open, kind: str, event: dict[str, Any]) -> None:
     raise AssertionError("has no events of its own", kind)
 
 
+def _search(item: Open, kind: str, event: dict[str, Any]) -> None:
+    check(not event, kind, event)
+    item.steps.append(kind)
+
+
 _WITHIN = {
     "message": _message,
     "reasoning": _reasoning,
     "function_call": _input("function_call_arguments", "arguments"),
     "custom_tool_call": _input("custom_tool_call_input", "input"),
     "local_shell_call": _nothing,
+    "web_search_call": _search,
 }
 
 
@@ -266,7 +284,11 @@ def _message_done(was: Open, item: dict[str, Any]) -> None:
     check(was.part and item["status"] in ("completed", "incomplete"), item)
     (part,) = item["content"]
     check(part["type"] == "output_text" and part["text"] == was.told, item)
-    check(part["annotations"] == [], item)
+    check(part["annotations"] == was.named, item)
+    for named in was.named:
+        check(set(named) == {"type", "start_index", "end_index", "title", "url"}, named)
+        check(named["type"] == "url_citation", named)
+        check(part["text"][named["start_index"] : named["end_index"]] == named["url"], named)
 
 
 def _reasoning_done(was: Open, item: dict[str, Any]) -> None:
@@ -290,12 +312,27 @@ def _shell_done(was: Open, item: dict[str, Any]) -> None:
     check(all(isinstance(word, str) for word in item["action"]["command"]), item)
 
 
+def _search_done(was: Open, item: dict[str, Any]) -> None:
+    steps = ["in_progress", "searching"]
+    if item["status"] == "completed":
+        steps.append("completed")
+    else:
+        check(item["status"] == "failed", item)
+    check(was.steps == [f"web_search_call.{step}" for step in steps], was)
+    check(set(item) == {"id", "type", "status", "action"}, item)
+    check(item["action"]["type"] == "search", item)
+    check(item["action"]["query"] == was.item["action"]["query"], item)
+    for source in item["action"].get("sources", ()):
+        check(set(source) == {"type", "url"} and source["type"] == "url", source)
+
+
 _DONE = {
     "message": _message_done,
     "reasoning": _reasoning_done,
     "function_call": _call_done("arguments"),
     "custom_tool_call": _call_done("input"),
     "local_shell_call": _shell_done,
+    "web_search_call": _search_done,
 }
 
 

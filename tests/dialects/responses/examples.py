@@ -5,11 +5,19 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from kiro2api.conversation.answer import StreamEvent, ToolBegun
+from kiro2api.conversation.answer import (
+    Ended,
+    SearchBegun,
+    SearchEnded,
+    StreamEvent,
+    TextDelta,
+    ToolBegun,
+)
+from kiro2api.conversation.search import SearchHit
 from kiro2api.dialects.dialect import Asked, Opening
 from kiro2api.dialects.responses.ask import parse
 from kiro2api.dialects.responses.recall import Finished
-from tests.dialects.chat.events import ANY
+from tests.dialects.chat.events import ANY, TEXTS, answers
 
 TOOLS: list[Any] = [
     {"type": "function", "name": "tool0", "parameters": {"type": "object"}},
@@ -33,6 +41,25 @@ def _renamed(events: list[StreamEvent]) -> list[StreamEvent]:
 
 BROKEN: st.SearchStrategy[list[StreamEvent]] = ANY.map(_renamed)
 """Any events in any order."""
+
+
+PAGES = [SearchHit(f"https://{name}.example/", name) for name in "abc"]
+
+
+@st.composite
+def searching(draw: st.DrawFn) -> list[StreamEvent]:
+    """A whole answer with searches, and perhaps names of the pages found."""
+    *events, end = draw(answers())
+    assert isinstance(end, Ended)
+    found: list[StreamEvent] = []
+    for number in range(draw(st.integers(1, 3))):
+        hits = tuple(draw(st.lists(st.sampled_from(PAGES), max_size=2)))
+        error = draw(st.sampled_from(["", "", "unavailable"]))
+        found.append(SearchBegun(f"s{number}", draw(TEXTS)))
+        found.append(SearchEnded(f"s{number}", () if error else hits, error))
+        if draw(st.booleans()):
+            found += [TextDelta("See "), TextDelta(draw(st.sampled_from(PAGES)).url + "!")]
+    return [*found, *events, end] if draw(st.booleans()) else [*events, *found, end]
 
 
 def asked(keep: list[Finished] | None = None, **fields: Any) -> Asked:

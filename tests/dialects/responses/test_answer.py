@@ -10,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.conversation.answer import (
     Ended,
+    SearchBegun,
+    SearchEnded,
     StopReason,
     StreamEvent,
     TextDelta,
@@ -21,6 +23,7 @@ from kiro2api.conversation.answer import (
     ToolInputDelta,
     Usage,
 )
+from kiro2api.conversation.search import SearchHit
 from kiro2api.dialects.chat.answer import LONGEST_FRAGMENT
 from kiro2api.dialects.dialect import Opening
 from kiro2api.dialects.responses.answer import ResponseWriter
@@ -29,7 +32,7 @@ from kiro2api.dialects.responses.recall import Finished
 from kiro2api.errors import Kind, KiroError, StreamTruncated, Throttled, UpstreamRefused
 from tests.dialects.chat.events import answers
 from tests.dialects.responses.checker import Read, read
-from tests.dialects.responses.examples import BROKEN, opening
+from tests.dialects.responses.examples import BROKEN, opening, searching
 
 END = Ended(StopReason.END_TURN)
 USAGE = Usage(10, 7, 3, 2)
@@ -241,6 +244,120 @@ class OrderTests(SynchronousTestCase):
         )
 
 
+PAGE = SearchHit("https://a.example/", "A", "About a.")
+SEARCHED = (SearchBegun("tooluse_1", 'old "maps"'), SearchEnded("tooluse_1", (PAGE,)))
+
+
+class SearchTests(SynchronousTestCase):
+    """Searches between texts."""
+
+    def test_bytes(self) -> None:
+        """Told when it begins and when it has ended, without the pages."""
+        writer = ResponseWriter(Opening("ab", "m", 1, 2))
+        writer.begin()
+        head = b'"item_id":"ws_ab00","output_index":0,"sequence_number"'
+        item = (
+            b'"output_index":0,"item":{"id":"ws_ab00","status":"%b","action":'
+            b'{"query":"old \\"maps\\"","type":"search"},"type":"web_search_call"}'
+        )
+        self.assertEqual(
+            b"event: response.output_item.added\n"
+            b'data: {"type":"response.output_item.added",' + item % b"in_progress" + b","
+            b'"sequence_number":2}\n\n'
+            b"event: response.web_search_call.in_progress\n"
+            b'data: {"type":"response.web_search_call.in_progress",' + head + b":3}\n\n"
+            b"event: response.web_search_call.searching\n"
+            b'data: {"type":"response.web_search_call.searching",' + head + b":4}\n\n",
+            writer.write(SEARCHED[:1]),
+        )
+        self.assertEqual(
+            b"event: response.web_search_call.completed\n"
+            b'data: {"type":"response.web_search_call.completed",' + head + b":5}\n\n"
+            b"event: response.output_item.done\n"
+            b'data: {"type":"response.output_item.done",' + item % b"completed" + b","
+            b'"sequence_number":6}\n\n',
+            writer.write(SEARCHED[1:]),
+        )
+
+    def test_failed(self) -> None:
+        """The item says so; there is no event for it."""
+        failed = SearchEnded("tooluse_1", (), "unavailable")
+        got = written(SEARCHED[0], failed, TextDelta("a"), END)
+        self.assertEqual("failed", got.done[0]["status"])
+        self.assertNotIn("response.web_search_call.completed", got.types)
+        self.assertEqual("completed", got.status)
+
+    def test_citations(self) -> None:
+        """Texts after a search name its pages; those before do not, and places are their own."""
+        text = f"See {PAGE.url}."
+        got = written(TextDelta(text), *SEARCHED, TextDelta("See "), TextDelta(text[4:]), END)
+        before, search, after = (got.done[index] for index in range(3))
+        self.assertEqual("web_search_call", search["type"])
+        self.assertEqual([], before["content"][0]["annotations"])
+        (named,) = after["content"][0]["annotations"]
+        self.assertEqual(
+            {
+                "type": "url_citation",
+                "start_index": 4,
+                "end_index": 22,
+                "title": "A",
+                "url": PAGE.url,
+            },
+            named,
+        )
+        added = got.types.index("response.output_text.annotation.added")
+        self.assertEqual(
+            [
+                "response.output_text.delta",
+                "response.output_text.annotation.added",
+                "response.output_text.done",
+                "response.content_part.done",
+            ],
+            got.types[added - 1 : added + 3],
+        )
+        self.assertIn(
+            b'data: {"type":"response.output_text.annotation.added","item_id":"msg_ab02",'
+            b'"output_index":2,"content_index":0,"annotation_index":0,"annotation":'
+            b'{"type":"url_citation","start_index":4,',
+            got.lines[added],
+        )
+
+    def test_sources(self) -> None:
+        """Addresses for a client that wants them."""
+        got = written(*SEARCHED, END, include=["web_search_call.action.sources"])
+        sources = got.done[0]["action"]["sources"]
+        self.assertEqual([{"type": "url", "url": PAGE.url}], sources)
+
+    def test_kept(self) -> None:
+        """What was found is put away with the item, and not shown."""
+        kept: list[Finished] = []
+        ResponseWriter(opening(kept)).write([*SEARCHED, END])
+        ((name, item),) = kept[0].made
+        self.assertEqual("ws_ab00", name)
+        self.assertEqual(
+            [{"url": PAGE.url, "title": "A", "snippet": "About a.", "page_age": ""}],
+            json.loads(item)["results"],
+        )
+        self.assertNotIn(b"About a.", kept[0].body)
+
+    def test_without_an_end(self) -> None:
+        """It is never told as done, and nobody else's end is taken for its own."""
+        kept: list[Finished] = []
+        writer = ResponseWriter(opening(kept))
+        got = read(
+            writer.write([SEARCHED[0], SearchEnded("other"), TextDelta("a"), SEARCHED[1], END])
+        )
+        self.assertEqual(([0], [1]), (list(got.cut), list(got.done)))
+        self.assertEqual(["msg_ab01"], [name for name, _ in kept[0].made])
+
+    def test_failure(self) -> None:
+        """A stream that breaks in a search."""
+        writer = ResponseWriter(opening())
+        got = read(writer.write([TextDelta("a"), SEARCHED[0]]) + writer.fail(StreamTruncated("x")))
+        assert got.response is not None
+        self.assertEqual(["message"], [item["type"] for item in got.response["output"]])
+
+
 class EndTests(SynchronousTestCase):
     """How answers end."""
 
@@ -355,6 +472,7 @@ FIELDS = st.sampled_from(
         {"reasoning": {"summary": "auto"}},
         {"include": ["reasoning.encrypted_content"], "reasoning": {"summary": "detailed"}},
         {"store": False},
+        {"include": ["web_search_call.action.sources"]},
     ]
 )
 
@@ -382,3 +500,17 @@ class GeneratedTests(SynchronousTestCase):
         """Also for broken events."""
         events = [*events, END]
         self.assertEqual(written(*events, **fields).response, collected(*events, **fields))
+
+    @given(searching(), FIELDS, st.integers(0, 5))
+    def test_parity_of_searches(
+        self, events: list[StreamEvent], fields: dict[str, Any], size: int
+    ) -> None:
+        """Also with searches, however they are batched."""
+        writer = ResponseWriter(opening(**fields))
+        out = b""
+        for start in range(0, len(events), size + 1):
+            out += writer.write(events[start : start + size + 1])
+        got = read(out)
+        self.assertEqual(collected(*events, **fields), got.response)
+        searches = [item for item in got.done.values() if item["type"] == "web_search_call"]
+        self.assertEqual(sum(isinstance(event, SearchBegun) for event in events), len(searches))

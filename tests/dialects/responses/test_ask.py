@@ -13,6 +13,7 @@ from kiro2api.conversation.question import (
     OutputFormat,
     Reasoning,
     Sampling,
+    ServerTool,
     Text,
     ToolUse,
     Turn,
@@ -107,6 +108,19 @@ class OptionTests(SynchronousTestCase):
         for limit in (None, 0, -1, 0.5):
             found = conversation(input="a", max_output_tokens=limit).sampling
             self.assertIs(None, found.max_tokens)
+
+    def test_web_search(self) -> None:
+        """The server's tool beside the client's, within the limit of calls that it runs."""
+        tools = [{"type": "web_search"}, {"type": "function", "name": "f"}]
+        for limit, uses in ((None, None), (3, 3), (-1, 0)):
+            found = conversation(input="a", tools=tools, max_tool_calls=limit)
+            self.assertEqual((ServerTool("web_search", max_uses=uses),), found.server_tools)
+            self.assertEqual(["f"], [spec.name for spec in found.tools])
+        self.assertEqual((), conversation(input="a", max_tool_calls="x").server_tools)
+        error = self.assertRaises(
+            RequestRejected, asked, input="a", tools=tools, max_tool_calls="x"
+        )
+        self.assertEqual("max_tool_calls", error.param)
 
     def test_reasoning(self) -> None:
         """Effort decides; a mere wish for a summary does not switch it on."""

@@ -22,8 +22,9 @@ def chosen(choice: Any, tools: Any = TOOLS, parallel: bool | None = None) -> Any
         tool_choice=msgspec.Raw(msgspec.json.encode(choice)),
         parallel_tool_calls=parallel,
     )
-    specs, found = choice_of(body, toolbox_of([(raw, "tools")]))
-    return [spec.name for spec in specs], found
+    found = choice_of(body, toolbox_of([(raw, "tools")]))
+    names = [spec.name for spec in found.specs]
+    return [*names, *(f"<{tool.name}>" for tool in found.server_tools)], found.choice
 
 
 ALL = ["tool0", "tool1", "local_shell", "tool2"]
@@ -69,6 +70,27 @@ class ChoiceTests(SynchronousTestCase):
         )
         self.assertEqual(([], ToolChoice()), chosen({"type": "allowed_tools"}))
 
+    def test_search(self) -> None:
+        """The search of whatever date is offered, not demanded; one among all if it is alone."""
+        tools = [*TOOLS, {"type": "web_search"}]
+        for kind in ("web_search", "web_search_preview", "web_search_2025_08_26"):
+            self.assertEqual(
+                ([*ALL, "<web_search>"], ToolChoice(parallel=False)),
+                chosen({"type": kind}, tools, False),
+            )
+        alone = [{"type": "web_search"}]
+        for word, mode in (("auto", "auto"), ("required", "any"), ("none", "none")):
+            self.assertEqual((["<web_search>"], ToolChoice(mode)), chosen(word, alone))  # type: ignore[arg-type]
+
+    def test_allowed_search(self) -> None:
+        """It is one of the tools that may be listed, or not."""
+        tools = [*TOOLS, {"type": "web_search"}]
+        named = {"type": "function", "name": "tool0"}
+        allowed = {"type": "allowed_tools", "mode": "auto", "tools": [named]}
+        self.assertEqual((["tool0"], ToolChoice()), chosen(allowed, tools))
+        allowed["tools"] = [{"type": "web_search_preview"}]
+        self.assertEqual((["<web_search>"], ToolChoice()), chosen(allowed, tools))
+
     def test_without_tools(self) -> None:
         """There is nothing to choose."""
         for word in ("auto", "none", "required"):
@@ -82,7 +104,8 @@ class ChoiceTests(SynchronousTestCase):
             ({"type": "function", "name": "nope"}, TOOLS),
             ({"type": "function", "name": "tool2", "namespace": "other"}, TOOLS),
             ({"type": "function"}, TOOLS),
-            ("required", [{"type": "web_search"}]),
+            ("required", [{"type": "file_search"}]),
+            ({"type": "file_search"}, TOOLS),
             (5, TOOLS),
         ):
             error = self.assertRaises(RequestRejected, chosen, choice, tools)

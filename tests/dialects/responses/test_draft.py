@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.conversation.answer import (
     Ended,
-    SearchBegun,
+    SearchEnded,
     StopReason,
     StreamEvent,
     TextDelta,
@@ -101,8 +101,8 @@ class DraftTests(SynchronousTestCase):
         self.assertEqual(1, len(self.made(*again, *again)))
 
     def test_strays(self) -> None:
-        """Events of a kind that has no items, fragments and ends of calls that are not open."""
-        self.assertEqual([], self.draft(SearchBegun("1", "words")).shown)
+        """Fragments and ends of calls and searches that are not open."""
+        self.assertEqual([], self.draft(SearchEnded("1")).shown)
         self.assertEqual([], self.draft(ToolInputDelta("1", "{}"), ToolEnded("1")).shown)
         (item,) = self.made(
             ToolBegun("1", "tool0"), ToolInputDelta("2", "x"), ToolEnded("2"), ToolEnded("1")

@@ -228,6 +228,26 @@ class OtherTests(SynchronousTestCase):
             other: Any = {"type": "reasoning", "summary": [], "encrypted_content": content}
             self.assertEqual(((), ()), read(other))
 
+    def test_search_before_calls(self) -> None:
+        """A search brings its result along, so it must not part calls from theirs."""
+        items: list[Any] = [
+            {"role": "user", "content": "a"},
+            {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
+            {"type": "web_search_call", "id": "ws_1", "action": {"type": "search", "query": "q"}},
+            {"type": "function_call_output", "call_id": "1", "output": "b"},
+        ]
+        raw = msgspec.Raw(msgspec.json.encode([{"type": "web_search"}]))
+        box = toolbox_of([(raw, "tools")])
+        decoded = [ITEM.decode(msgspec.json.encode(item)) for item in items]
+        _, turns = turns_of([(item, "i") for item in decoded], box)
+        self.assertEqual(
+            [[Text], [ToolUse, ToolResult], [ToolUse], [ToolResult]],
+            [[type(part) for part in turn.parts] for turn in turns],
+        )
+        self.assertEqual("ws_1", turns[1].parts[0].id)  # type: ignore[union-attr]
+        _, turns = read(items[2], items[1])
+        self.assertEqual([Text, ToolUse], [type(turn.parts[0]) for turn in turns])
+
     def test_unknown(self) -> None:
         """Skipped, unless they speak like a message."""
         for item in (

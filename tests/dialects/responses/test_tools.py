@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
+from kiro2api.conversation.question import ServerTool
 from kiro2api.dialects.responses.tools import Callee, Toolbox, toolbox_of
 from kiro2api.errors import RequestRejected
 
@@ -69,14 +70,44 @@ class OfferTests(SynchronousTestCase):
         """Kinds that only their vendor can serve are dropped, however they look."""
         found = box(
             [
-                {"type": "web_search", "external_web_access": True},
+                {"type": "file_search", "vector_store_ids": ["v"]},
                 {"type": "mcp", "server_label": "x", "name": 5, "tools": {"a": 1}},
                 {"type": "tool_search", "execution": "client", "parameters": {}},
                 function("a"),
             ]
         )
         self.assertEqual(["a"], [spec.name for spec in found.specs])
-        self.assertEqual({"web_search", "unknown", "tool_search"}, found.dropped)
+        self.assertEqual({"file_search", "unknown", "tool_search"}, found.dropped)
+
+    def test_web_search(self) -> None:
+        """Of all dates, once, with what the client says of pages and of itself."""
+        for kind in (
+            "web_search",
+            "web_search_2025_08_26",
+            "web_search_preview",
+            "web_search_preview_2025_03_11",
+        ):
+            tool = {"type": kind, "search_context_size": "low", "external_web_access": False}
+            found = box([tool, function("a")], [{"type": "web_search"}])
+            self.assertEqual((ServerTool("web_search"),), found.server_tools)
+            self.assertEqual(["a"], [spec.name for spec in found.specs])
+            self.assertEqual(frozenset(), found.dropped)
+        place = {"type": "approximate", "city": "Graz"}
+        filters = {"allowed_domains": ["a.example", ""], "blocked_domains": ["b.example"]}
+        (search,) = box(
+            [{"type": "web_search", "filters": filters, "user_location": place}]
+        ).server_tools
+        self.assertEqual(
+            (("a.example",), ("b.example",)), (search.allowed_domains, search.blocked_domains)
+        )
+        self.assertEqual(place, msgspec.json.decode(search.user_location))
+        empty = {"type": "web_search", "filters": None, "user_location": None}
+        self.assertEqual((ServerTool("web_search"),), box([empty]).server_tools)
+
+    def test_own_web_search(self) -> None:
+        """A function of that name is the client's."""
+        found = box([function("web_search")])
+        self.assertEqual(((), 1), (found.server_tools, len(found.specs)))
 
     def test_refused(self) -> None:
         """Nameless tools, and schemas that are none."""
@@ -87,6 +118,7 @@ class OfferTests(SynchronousTestCase):
             ([space("s", function(""))], "tools[0].tools[0].name"),
             ([{"name": "a", "parameters": "x"}], "tools[0].parameters"),
             ([{"name": 1}], "tools[0].name"),
+            ([{"type": "web_search", "filters": 1}], "tools[0].filters"),
             ("x", "tools"),
         ):
             error = self.assertRaises(RequestRejected, box, given)
