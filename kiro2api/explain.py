@@ -81,9 +81,7 @@ class Explainer:
         """
         dialect = DIALECTS.get(dialect_name)
         if dialect is None:
-            raise RequestRejected(
-                f"dialect: must be one of {', '.join(DIALECTS)}", param="dialect"
-            )
+            raise RequestRejected(f"dialect: must be one of {', '.join(DIALECTS)}", param="dialect")
         group = group or self._default_group
         accounts = self._members(group)
         told: dict[str, Any] = {"dialect": dialect.name, "group": group, "payload": None}

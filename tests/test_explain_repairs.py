@@ -58,10 +58,15 @@ class RepairsTests(SynchronousTestCase):
     def test_nothing(self) -> None:
         """What is sent as it came needs no words."""
         call = ToolUse("t", "look", b"{}")
-        turns = (said("user", "a"), said("assistant", call), said("user", ToolResult("t")))
         result = ToolResult("t", (Text("seen"),))
-        self.assertEqual(found(*turns[:2], said("user", result), tools=(LOOK,)), {})
-        self.only(found(*turns, tools=(LOOK,)), "placeholders put in", texts={" ": 1})
+        turns = (said("user", "a"), said("assistant", "b", call), said("user", result))
+        self.assertEqual(found(*turns, tools=(LOOK,)), {})
+
+    def test_silence(self) -> None:
+        """What must not be empty gets a space."""
+        call = ToolUse("t", "look", b"{}")
+        turns = (said("user", "a"), said("assistant", call), said("user", ToolResult("t")))
+        self.only(found(*turns, tools=(LOOK,)), "placeholders put in", texts={" ": 2})
 
     def test_names(self) -> None:
         """Names that the upstream does not take."""
@@ -107,9 +112,7 @@ class RepairsTests(SynchronousTestCase):
         """Merged ones, roles that do not exist, a prefilled answer."""
         turns = (said("user", "a"), said("system", "b"), said("assistant", "c"))
         told = found(*turns, system=("s",))
-        self.assertEqual(
-            told.pop("placeholders put in")["texts"], {"Please continue.": 1}
-        )
+        self.assertEqual(told.pop("placeholders put in")["texts"], {"Please continue.": 1})
         self.assertEqual(
             set(told),
             {

@@ -135,9 +135,7 @@ def _cache_points(body: Mapping[str, Any], model: str) -> None:
     if any("cachePoint" in tool for tool in tools):
         raise invalid("cachePoint is not supported in tools", "REQUEST_BODY_INVALID")
     turns = (*_history(body), {"userInputMessage": _message(body)})
-    points = sum(
-        "cachePoint" in (message or {}) for turn in turns for message in turn.values()
-    )
+    points = sum("cachePoint" in (message or {}) for turn in turns for message in turn.values())
     most = checkpoints(model)
     if points and not most:
         raise invalid("cachePoint is not supported for this model", "REQUEST_BODY_INVALID")

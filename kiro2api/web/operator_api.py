@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import msgspec
-
 from klein import Klein
 from twisted.internet.interfaces import IReactorTime
 

@@ -2,18 +2,15 @@
 
 import json
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.clients.npm import Package
 from tests.clients.running import KEY
 
-PACKAGE = "@anthropic-ai/claude-code"
-VERSION = "2.1.330"
-INSTALL_SECONDS = 240.0
+CLAUDE_CODE = Package("@anthropic-ai/claude-code", "2.1.330", "@anthropic-ai/claude-code-*/claude")
 RUN_SECONDS = 45.0
 
 _QUIET = {
@@ -22,55 +19,6 @@ _QUIET = {
     "DISABLE_ERROR_REPORTING": "1",
     "DISABLE_AUTOUPDATER": "1",
 }
-
-
-class NotInstalled(Exception):
-    """Claude Code cannot be had here; the message says why."""
-
-
-def installed(cache: Path) -> Path:
-    """The program, from the cache or else from npm; raises NotInstalled."""
-    folder = cache / "claude-code" / VERSION
-    if (program := _program(folder)) is not None:
-        return program
-    npm = shutil.which("npm")
-    if npm is None:
-        raise NotInstalled(f"npm is needed to install {PACKAGE}")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(dir=folder.parent))
-    try:
-        _install(npm, fresh)
-        # Installed elsewhere and renamed: half an installation never looks like a whole one.
-        if not folder.exists():
-            fresh.rename(folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    program = _program(folder)
-    if program is None:
-        raise NotInstalled(f"{PACKAGE} {VERSION} has no program for this machine")
-    return program
-
-
-def _program(folder: Path) -> Path | None:
-    """The native program lies in a package of its own for each kind of machine."""
-    found = folder.glob("node_modules/@anthropic-ai/claude-code-*/claude")
-    return next((path for path in found if os.access(path, os.X_OK)), None)
-
-
-def _install(npm: str, folder: Path) -> None:
-    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    try:
-        subprocess.run(
-            [npm, "install", *options, "--prefix", str(folder), f"{PACKAGE}@{VERSION}"],
-            check=True,
-            capture_output=True,
-            timeout=INSTALL_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        raise NotInstalled(f"npm took longer than {INSTALL_SECONDS:g} seconds") from None
-    except subprocess.CalledProcessError as error:
-        reason = error.stderr.decode("utf-8", "replace")[-500:]
-        raise NotInstalled(f"npm cannot install {PACKAGE}: {reason}") from None
 
 
 class Run:

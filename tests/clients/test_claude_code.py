@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients.claude_code import ClaudeCode, NotInstalled, Run, installed
+from tests.clients.claude_code import CLAUDE_CODE, ClaudeCode, Run
+from tests.clients.npm import NotInstalled
 from tests.clients.running import KEY, Service
 from tests.clients.sayings import NO_CAPACITY, THROTTLED, TOO_LONG, history
 from tests.clients.tapping import Tap
@@ -19,7 +20,7 @@ from tests.conftest import CACHE
 def program() -> Path:
     """The program; without it these tests are skipped, but not where everything must be tested."""
     try:
-        return installed(CACHE)
+        return CLAUDE_CODE.program(CACHE)
     except NotInstalled as missing:
         if os.environ.get("CI"):
             raise

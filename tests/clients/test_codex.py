@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients.codex import Codex, NotInstalled, Run, installed
+from tests.clients.codex import CODEX, Codex, Run
+from tests.clients.npm import NotInstalled
 from tests.clients.running import Service
 from tests.clients.sayings import MODEL, THROTTLED, TOO_LONG
 from tests.clients.tapping import Tap
@@ -23,7 +24,7 @@ READ: dict[str, Any] = {"name": "exec_command", "input": {"cmd": "cat secret.txt
 def program() -> Path:
     """The program; without it these tests are skipped, but not where everything must be tested."""
     try:
-        return installed(CACHE)
+        return CODEX.program(CACHE)
     except NotInstalled as missing:
         if os.environ.get("CI"):
             raise

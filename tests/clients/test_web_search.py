@@ -9,7 +9,8 @@ import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 
-from tests.clients.claude_code import ClaudeCode, NotInstalled, installed
+from tests.clients.claude_code import CLAUDE_CODE, ClaudeCode
+from tests.clients.npm import NotInstalled
 from tests.clients.running import KEY, Service
 from tests.clients.sayings import MODEL, history
 from tests.conftest import CACHE
@@ -104,7 +105,7 @@ def test_openai(service: Service) -> None:
 def test_claude_code(service: Service, tmp_path: Path) -> None:
     """Its own tool asks for a search in a request of its own, and shows what was found."""
     try:
-        program = installed(CACHE)
+        program = CLAUDE_CODE.program(CACHE)
     except NotInstalled as missing:
         if os.environ.get("CI"):
             raise

@@ -103,7 +103,7 @@ class AdmitTests(GenerationTestCase):
                 else {"assistantResponseMessage": {"content": "b", **point}}
                 for index in range(points)
             ]
-            more = {"userInputMessageContext": context} if context else {}
+            more: dict[str, Any] = {"userInputMessageContext": context} if context else {}
             return question(modelId=model, history=history, **more)
 
         self.compose(sent("claude-opus-5", 2))

@@ -89,7 +89,7 @@ class CachePointTests(SynchronousTestCase):
 
     def test_texts_and_inputs_that_look_alike(self) -> None:
         """What a client writes is never taken for a place of ours."""
-        said = ',"cachePoint":{"type":"%s"}' % CONTINUATION
+        said = ',"cachePoint":' + msgspec.json.encode({"type": CONTINUATION}).decode()
         turns = (
             Turn("user", (Text(said),)),
             Turn("assistant", (LOOK,)),

@@ -69,7 +69,9 @@ class ExplainTests(WebCase):
         self.assertEqual(told["model"]["candidates"][0], "claude-opus-4.7")
         first, second = told["accounts"]
         self.assertEqual((first["name"], second["name"]), ("a", "b"))
-        self.assertEqual((first["offered"], first["window"], first["cache_points"]), (True, 1000, 2))
+        self.assertEqual(
+            (first["offered"], first["window"], first["cache_points"]), (True, 1000, 2)
+        )
         self.assertEqual(told["tokens"]["window"], 1000)
         self.assertIn("the payload is that for the first account", told["notes"])
         self.assertFalse(self.explained()["accounts"][0]["offered"])
@@ -99,23 +101,6 @@ class ExplainTests(WebCase):
         """What the translation changed."""
         told = self.explained(messages=HELLO["messages"] * 2)
         self.assertIn("turns merged, split or added", [each["what"] for each in told["repairs"]])
-
-    def test_refused_request(self) -> None:
-        """The rule, its place and the client's status; no payload."""
-        tools = [{"name": f"t{n}", "description": "x", "input_schema": {}} for n in range(3)]
-        told = self.explained(system="x" * 90_000, tools=tools)
-        self.assertIsNone(told["error"])
-        self.patch(self.operator._explainer, "_prepared", self.refuse)
-        told = self.explained()
-        error = told["error"]
-        self.assertEqual((told["payload"], error["stage"], error["status"]), (None, "translation", 400))
-        self.assertEqual((error["rule"], error["path"]), ("r", "p"))
-
-    def refuse(self, *args: object) -> None:
-        """A broken rule; whatever a client sends is mended, as far as is known."""
-        from kiro2api.errors import RequestRejected
-
-        raise RequestRejected("no", details={"rule": "r", "path": "p"})
 
     def test_not_understood(self) -> None:
         """A body that the dialect refuses."""

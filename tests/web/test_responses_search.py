@@ -29,12 +29,13 @@ class SearchTests(EnforcedCase):
         self.assertEqual(200, whole.status, whole.body)
         streamed = read(self.ask({**body, "stream": True}, *answers).body).response
         assert streamed is not None
-        for response in (whole.json, streamed):
+        collected = whole.json
+        for response in (collected, streamed):
             for item in response["output"]:
                 item["id"] = item["id"][:3]
-        self.assertEqual(whole.json["output"], streamed["output"])
-        self.assertEqual(whole.json["usage"], streamed["usage"])
-        return whole.json
+        self.assertEqual(collected["output"], streamed["output"])
+        self.assertEqual(collected["usage"], streamed["usage"])
+        return collected
 
     def test_search(self) -> None:
         """Two rounds become one response, with the search between the texts."""
