@@ -113,6 +113,7 @@ class Exchanges:
     :param first_event_seconds: how long an opened answer may take to its first event.
     :param new_id: gives a fresh UUID text.
     :param replay_thinking: send signed reasoning of earlier answers back.
+    :param enforce_max_tokens: cut answers where our estimate reaches what the client allows.
     """
 
     def __init__(
@@ -128,6 +129,7 @@ class Exchanges:
         tool_description_limit: int,
         new_id: Callable[[], str],
         replay_thinking: bool = True,
+        enforce_max_tokens: bool = True,
     ) -> None:
         self._pool = pool
         self._client = client
@@ -139,6 +141,7 @@ class Exchanges:
         self._tool_description_limit = tool_description_limit
         self._new_id = new_id
         self._replay_thinking = replay_thinking
+        self._enforce_max_tokens = enforce_max_tokens
         self._schemas = SchemaCache()
         self._abilities = Abilities()
         self._fieldless = Remembered(seconds=LESSON_SECONDS)
@@ -303,7 +306,7 @@ class Exchanges:
         )
         limits = limits_for(
             question.conversation,
-            max_output=way.max_output,
+            max_output=way.max_output if self._enforce_max_tokens else 0,
             tagged=bool(way.preface),
             size=interpreter.tally,
             usage=interpreter.usage,

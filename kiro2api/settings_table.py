@@ -186,6 +186,15 @@ class Settings:
             "Send signed reasoning of earlier answers upstream again.",
         ),
     ]
+    enforce_max_tokens: Annotated[
+        bool,
+        Setting(
+            "KIRO_ENFORCE_MAX_TOKENS",
+            yes_or_no(),
+            "false",
+            "Cut answers where an estimate of their tokens reaches the client's max_tokens.",
+        ),
+    ]
     attempts: Annotated[
         int,
         Setting(

@@ -181,6 +181,7 @@ class Wiring:
             tool_description_limit=settings.max_tool_description_length,
             new_id=self.ids.uuid,
             replay_thinking=settings.replay_thinking,
+            enforce_max_tokens=settings.enforce_max_tokens,
         )
         serving = Serving(
             self.gate,

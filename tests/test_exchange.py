@@ -458,6 +458,18 @@ class RoundsTests(ExchangeCase):
         _, _, exchange = self.ask(FakeClient(stream), sampling=Sampling(max_tokens=128_000))
         self.assertIs(exchange.stream, stream)
 
+    def test_max_tokens_is_the_operators_choice(self) -> None:
+        """Told not to, nobody cuts an answer by an estimate of its tokens."""
+        for enforced in (True, False):
+            stream = FakeStream(self.clock)
+            exchanges = self.exchanges(FakeClient(stream))
+            exchanges._enforce_max_tokens = enforced
+            conversation = msgspec.structs.replace(QUESTION, sampling=Sampling(max_tokens=1))
+            opening = self.open(exchanges, Asking(conversation, OPUS, "default", 12))
+            exchange = self.successResultOf(opening)
+            self.assertEqual(exchange.stream is stream, not enforced)
+            exchange.settle(End.SERVED)
+
     def test_stop(self) -> None:
         """A stop sequence ends the answer and closes the upstream; the account served well."""
         stream = FakeStream(self.clock)

@@ -97,7 +97,8 @@ def limits_for(
 ) -> Limits | None:
     """What is to be enforced on an answer to this question; None if nothing is.
 
-    :param max_output: tokens that the model can put out at most; a limit beyond is none.
+    :param max_output: tokens that the model can put out at most; a limit beyond is none, so that
+        0 lets every answer be as long as it is.
     :param tagged: whether reasoning was asked for by tags.
     :param size: counts what the answer puts out, None to count here; ``usage`` tells what it has
         cost.

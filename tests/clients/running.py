@@ -69,7 +69,15 @@ class Program:
         self.name = name
         # Nothing of the operator's own set-up may leak in, least of all a credential.
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        environment = kept | {"HOME": str(folder), "PYTHONUNBUFFERED": "1"} | variables
+        environment = (
+            kept
+            | {
+                "HOME": str(folder),
+                "PYTHONUNBUFFERED": "1",
+                "KIRO_ENFORCE_MAX_TOKENS": "true",
+            }
+            | variables
+        )
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [str(TWISTD), "-n", "--pidfile=", name, *words],

@@ -155,6 +155,41 @@ class EnforcedCase(EmulatorTestCase):
         return end
 
 
+class CachePointTests(EnforcedCase):
+    """Points of the prompt cache."""
+
+    def marked(self, model: str) -> list[bool]:
+        """Whether each body that was sent had points."""
+        turns = (
+            Turn("user", (Text("a"),), True),
+            Turn("assistant", (Text("b"),), True),
+            Turn("user", (Text("c"),), True),
+        )
+        self.recording.bodies.clear()
+        sink = self.asked(model=model, turns=turns, system=("s",), cache_system=True)
+        self.ending(sink)
+        return ["cachePoint" in str(body) for body in self.recording.bodies]
+
+    def test_every_model_accepts_what_it_gets(self) -> None:
+        """With the emulator's own list, none is refused; some models get points."""
+        credentials = Credentials(Secret(self.token), Secret("r"), profile_arn=ARN)
+        listing = self.upstream.models(account("first"), credentials)
+        self.travel(lambda: bool(listing.called))
+        self.offers.offered = self.successResultOf(listing)
+        self.assertEqual(self.marked(OPUS), [True])
+        self.assertEqual(self.marked(HAIKU), [False])
+        self.assertEqual(self.exchanges.counts.cache_points_refused, 0)
+
+    def test_refused(self) -> None:
+        """A model that turns out to have no such cache is asked without, in this request already
+        and from then on."""
+        name = "claude-haiku-4.5"
+        self.offers.offered = (OfferedModel(name, supports_caching=True, max_checkpoints=4),)
+        self.assertEqual(self.marked(HAIKU), [True, False])
+        self.assertEqual(self.marked(HAIKU), [False])
+        self.assertEqual(self.exchanges.counts.cache_points_refused, 1)
+
+
 class ThinkingTests(EnforcedCase):
     """Reasoning of both kinds."""
 
