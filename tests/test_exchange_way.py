@@ -8,6 +8,7 @@ from kiro2api.exchange_way import (
     CACHE_POINTS,
     Question,
     Way,
+    blames_cache_points,
     blames_fields,
     blames_signature,
     find_way,
@@ -114,6 +115,11 @@ class BlameTests(SynchronousTestCase):
         message = "the upstream refused the request: Invalid additionalModelRequestFields: x"
         self.assertTrue(blames_fields(UpstreamRefused(message, code="REQUEST_BODY_INVALID")))
         self.assertFalse(blames_fields(UpstreamRefused("no", code="REQUEST_BODY_INVALID")))
+
+    def test_cache_points(self) -> None:
+        """By the word that names them."""
+        self.assertTrue(blames_cache_points(UpstreamRefused("cachePoint is not supported")))
+        self.assertFalse(blames_cache_points(UpstreamRefused("no")))
 
     def test_signature(self) -> None:
         """By the reason."""

@@ -19,7 +19,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads
 
-from kiro2api.store.migrate import Standing, StoreError, back_up, migrate, revision_of, standing
+from kiro2api.store.migrate import (
+    Standing,
+    StoreError,
+    back_up,
+    create,
+    migrate,
+    revision_of,
+    standing,
+)
 from kiro2api.store.schema import REVISION
 from kiro2api.store.thread import SerialThread
 
@@ -112,7 +120,8 @@ class Database:
                 self.log.info("store: kept a copy before migrating path={path}", path=str(copy))
             if found is not Standing.CURRENT:
                 with connection.begin():
-                    migrate(connection)
+                    bring = create if found is Standing.EMPTY else migrate
+                    bring(connection)
                 self.log.info("store: schema is at revision={revision}", revision=REVISION)
         except BaseException:
             connection.close()

@@ -2,7 +2,8 @@
 """Brings a database to the newest schema with Alembic, and says how far from it one is.
 
 Runs in the store's own thread, inside a transaction of the caller. Alembic is imported only
-when there is something to migrate: a normal start does without it (about 100 ms and 10 MB).
+when there is something to migrate: any other start, the first one included, does without it
+(about 150 ms and 15 MB).
 """
 
 import sqlite3
@@ -13,10 +14,17 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, text
 
 from kiro2api.errors import KiroError
-from kiro2api.store.schema import REVISION
+from kiro2api.store.schema import METADATA, REVISION
 
 if TYPE_CHECKING:
     from alembic.config import Config
+
+
+# As Alembic makes it.
+_VERSION_TABLE = (
+    "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+    "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+)
 
 
 class StoreError(KiroError):
@@ -50,8 +58,15 @@ def standing(connection: Connection) -> Standing:
     return Standing.OLDER if revision in _our_revisions() else Standing.FOREIGN
 
 
+def create(connection: Connection) -> None:
+    """Make an empty database a current one, as the migrations would have left it."""
+    METADATA.create_all(connection)
+    connection.execute(text(_VERSION_TABLE))
+    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": REVISION})
+
+
 def migrate(connection: Connection) -> None:
-    """Apply what is missing."""
+    """Apply what is missing to an older database."""
     from alembic import command
 
     config = _config()
