@@ -249,7 +249,10 @@ class Exchange:
         response, body = reading
         piece = body.receive(data)
         if piece:
-            response.body(piece)
+            if body.done and body.error is None:
+                response.last(piece)
+            else:
+                response.body(piece)
             if self._over or self._connection.closing:
                 return
         if body.error is not None:

@@ -46,9 +46,11 @@ class BodyTransport:
     """What a body's protocol has for a transport.
 
     It goes dead with the end of the body: the connection may serve somebody else by then.
+    ``ending``: the piece that is being delivered is the last one, and the body is whole with it.
     """
 
     disconnecting = False
+    ending = False
 
     def __init__(self, source: Source) -> None:
         self._source: Source | None = source
@@ -135,6 +137,11 @@ class PlainResponse:
     def wanted(self) -> bool:
         """Whether somebody takes the body."""
         return self._protocol is not None
+
+    def last(self, data: bytes) -> None:
+        """The last of the body; ``over`` follows at once."""
+        self._transport.ending = True
+        self.body(data)
 
     def body(self, data: bytes) -> None:
         """More of the body."""

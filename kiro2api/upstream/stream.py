@@ -179,6 +179,10 @@ class EventStream(Protocol):
         try:
             events = self._feed(self._receive(data))
             fault = self._reader.fault or self._decoder.error
+            if fault is None and getattr(self.transport, "ending", False):
+                # The body is whole with this read, so that its end leaves together with it.
+                self.transport = None
+                events, fault = self._concluded(events)
         except UpstreamFault as error:
             fault = error
         if events:
@@ -219,6 +223,17 @@ class EventStream(Protocol):
         self._finish(fault)
 
     # ── inside ──────────────────────────────────────────────────────────────
+
+    def _concluded(
+        self, events: Sequence[StreamEvent]
+    ) -> tuple[Sequence[StreamEvent], UpstreamFault | None]:
+        """The last events with those that the end adds, or with why it is no proper end."""
+        try:
+            if not self._reader.done:
+                self._decoder.finish()
+            return [*events, *self._reader.finish()], None
+        except UpstreamFault as incomplete:
+            return events, incomplete
 
     def _hold(self, events: Sequence[StreamEvent]) -> None:
         self._held.extend(events)

@@ -97,7 +97,7 @@ class StreamRelay:
         tail, self._tail = self._tail, b""
         if not self._over and not self.gone:
             if self._body is None:
-                self._open(tail).last(b"")
+                self._open(tail, whole=True)
             else:
                 self._body.last(tail)
         self._finish()
@@ -154,17 +154,16 @@ class StreamRelay:
             self._quiet_ticks = 0
             body.write(data)
 
-    def _open(self, data: bytes) -> BodyWriter:
-        """Head and first bytes; from here on the answer is committed."""
+    def _open(self, data: bytes, *, whole: bool = False) -> None:
+        """Head and first bytes, or all of them; from here on the answer is committed."""
         self.begun = True
         self._committed()
         self.first_write_at = self._clock.seconds()
         request = self._request
         # The producer is registered first: a client may be slow from the first byte on.
         request.registerProducer(self, True)
-        request.begin_stream(data)
+        request.begin_stream(data, whole=whole)
         self._body = BodyWriter(request)
-        return self._body
 
     def _tick(self) -> None:
         self._timer = self._clock.callLater(self._half_ping, self._tick)

@@ -11,7 +11,7 @@ from typing import Any
 
 from kiro2api.transports import can_send_at_once, send_at_once
 
-_LAST_CHUNK = b"0\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
 
 
 class BodyWriter:
@@ -43,5 +43,5 @@ class BodyWriter:
             # Request.finish writes the last chunk only while it takes the body for chunked.
             self._request.chunked = 0
             self._chunked = False
-            data = b"%x\r\n%b\r\n" % (len(data), data) + _LAST_CHUNK if data else _LAST_CHUNK
+            data = b"%x\r\n%b\r\n" % (len(data), data) + LAST_CHUNK if data else LAST_CHUNK
         self._send(data)

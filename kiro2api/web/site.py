@@ -21,6 +21,7 @@ from twisted.web.server import Request, Site
 from kiro2api.errors import BodyTooLarge, KiroError
 from kiro2api.transports import write_now
 from kiro2api.web.paths import Location, locate
+from kiro2api.web.sending import LAST_CHUNK
 
 LINGER_SECONDS = 5.0
 """How long a refused upload may go on before its connection is cut."""
@@ -224,8 +225,8 @@ class ApiRequest(Request):
         self.group = self.location.group
         self.path = self.location.path.encode("utf-8")
 
-    def begin_stream(self, data: bytes) -> None:
-        """The head of a streamed answer and the first bytes of its body.
+    def begin_stream(self, data: bytes, *, whole: bool = False) -> None:
+        """The head of a streamed answer and the first bytes of its body, or the whole of it.
 
         The usual way would encode the same names and values for each answer anew.
         """
@@ -235,13 +236,16 @@ class ApiRequest(Request):
             self.write(data)
             return
         self.startedWriting = 1
-        self.chunked = 1
+        # Request.finish writes the last chunk only while it takes the body for chunked.
+        self.chunked = 0 if whole else 1
         lines = [b"HTTP/1.1 200 OK\r\n"]
         for name, values in self.responseHeaders.getAllRawHeaders():
             lines += [b"%b: %b\r\n" % (name, value) for value in values]
         lines.append(_STREAM_HEAD)
         if data:
             lines.append(b"%x\r\n%b\r\n" % (len(data), data))
+        if whole:
+            lines.append(LAST_CHUNK)
         self.channel.writeSequence(lines)
 
     def isSecure(self) -> bool:

@@ -66,6 +66,7 @@ class BodyTransport:
         self.calls: list[str] = []
         self.paused = False
         self.stopped = False
+        self.ending = False
 
     def pauseProducing(self) -> None:
         """Stop reading."""

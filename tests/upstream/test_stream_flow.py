@@ -241,3 +241,53 @@ class LingerTests(StreamTestCase):
         self.flow(said("a"), metered())
         self.response.end()
         self.assertEqual(self.sink.endings, [None])
+
+
+class LastPieceTests(StreamTestCase):
+    """A client that knows which piece of a body is the last one."""
+
+    def last(self, data: bytes) -> None:
+        """The last piece, then the end."""
+        self.transport.ending = True
+        self.response.give(data)
+        self.response.end()
+
+    def test_end_comes_along(self) -> None:
+        """The last events, usage and the ending are one batch; the connection stays alive."""
+        self.flow(said("a"))
+        self.last(said("b") + metered())
+        self.assertEqual(self.sink.batches[-1][0], TextDelta("b"))
+        self.assertEqual(self.sink.batches[-1][-1], Ended(StopReason.END_TURN))
+        self.assertEqual((self.sink.endings, self.stream.state), ([None], State.ENDED))
+        self.assertEqual((self.sink.text, self.transport.calls), ("ab", []))
+
+    def test_whole_answer_in_one_piece(self) -> None:
+        """Held whole until there is a sink, then given in one batch."""
+        first = self.stream.first()
+        self.last(said("a") + metered())
+        self.successResultOf(first)
+        self.stream.flow(self.sink)
+        self.assertEqual(len(self.sink.batches), 1)
+        self.assertEqual(self.sink.batches[0][-1], Ended(StopReason.END_TURN))
+        self.assertEqual((self.sink.endings, self.transport.calls), ([None], []))
+
+    def test_cut_in_a_frame(self) -> None:
+        """A whole body that ends inside a frame is no whole answer; what came is kept."""
+        self.flow(said("a"))
+        self.last(said("b") + said("c")[:-5])
+        self.assertEqual(self.sink.text, "ab")
+        self.assertIsInstance(self.sink.endings[0], StreamTruncated)
+        self.assertEqual(len(self.sink.endings), 1)
+
+    def test_nothing_but_an_end(self) -> None:
+        """An answer without a single event fails whoever waits for the first."""
+        first = self.stream.first()
+        self.last(event("messageMetadataEvent", conversationId="c"))
+        self.failureResultOf(first)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_fault_in_the_last_piece(self) -> None:
+        """It counts, not the end."""
+        self.flow(said("a"))
+        self.last(THROTTLED)
+        self.assertIsInstance(self.sink.endings[0], Throttled)

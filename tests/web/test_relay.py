@@ -38,9 +38,9 @@ class FakeRequest:
         self.responseHeaders = Headers()
         self.producers: list[str] = []
 
-    def begin_stream(self, data: bytes) -> None:
+    def begin_stream(self, data: bytes, *, whole: bool = False) -> None:
         """Record."""
-        self.written.append(data)
+        self.written.append(data + b"<whole>" * whole)
 
     def registerProducer(self, producer: object, streaming: bool) -> None:
         """Record."""
@@ -111,7 +111,7 @@ class StreamRelayTests(SynchronousTestCase):
         self.run_it()
         self.stream.end()
         self.finish()
-        self.assertEqual(self.request.written, [b"all<end>", b""])
+        self.assertEqual(self.request.written, [b"all<end><whole>"])
 
     def test_usage_as_the_last_event_of_a_read(self) -> None:
         """The network may part usage and end."""

@@ -150,6 +150,17 @@ class StreamTests(SiteCase):
         request.finish()
         self.assertTrue(wire.value().endswith(b"0\r\n\r\n"))
 
+    def test_the_whole_answer_at_once(self) -> None:
+        """Head, body and end in one piece; finish adds nothing."""
+        _, wire = self.send(post(b""))
+        (request,) = self.resource.requests
+        request.begin_stream(b"hello", whole=True)
+        self.assertTrue(wire.value().endswith(b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n"))
+        before = wire.value()
+        request.finish()
+        self.assertEqual(wire.value(), before)
+        self.assertFalse(wire.disconnecting)
+
     def test_nothing_yet(self) -> None:
         """A head alone."""
         _, wire = self.send(post(b""))
