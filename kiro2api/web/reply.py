@@ -81,7 +81,11 @@ def id_of(request: ApiRequest) -> str:
 
 
 def send_error(request: ApiRequest, error: KiroError) -> bytes:
-    """Answer with ``error``."""
+    """Answer with ``error``; in the middle of an answer all that is left is a visible cut."""
+    if request.startedWriting:
+        if request.channel is not None:
+            request.channel.forceAbortClient()
+        return b""
     status, headers, body = rendered(request, error)
     request.setResponseCode(status)
     for name, value in headers:

@@ -247,6 +247,20 @@ class RefusedTests(WebCase):
         reply = self.ask("/v1/messages", b"x" * 100_001)
         self.assertEqual(reply.json["error"]["type"], "request_too_large")
 
+    def test_bug_in_mid_stream(self) -> None:
+        """Nothing but a cut may follow the first bytes of a stream."""
+        stream = FakeStream(self.clock)
+        self.client.results.append(stream)
+        _, wire = self.start("/v1/messages", {**HELLO, "stream": True})
+        before = wire.value()
+        (progress,) = self.serving.active
+        progress.caller = None  # type: ignore[assignment]
+        stream.push(USAGE, END)
+        stream.end()
+        self.assertTrue(wire.aborted)
+        self.assertNotIn(b"internal error", wire.value()[len(before) :])
+        self.flushLoggedErrors()
+
     def test_bug(self) -> None:
         """A bug is a 500 in JSON and a traceback in the log, never HTML."""
         self.client.results.append(ValueError("boom"))  # type: ignore[arg-type]
