@@ -10,7 +10,7 @@ Wire: shapes in ``constraints``; the order of turns, the pairing of tool uses wi
 the shape of tool schemas as the first-party clients enforce them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -82,22 +82,11 @@ def _broken(found: Found, rule: str, path: Path, message: str, reason: str = INV
     found.append(Violation(rule, _written(path), message, reason))
 
 
-def _value(rule: Rule, value: object, path: Path, found: Found) -> None:
-    kind = type(rule)
-    if kind is Text:
-        _text(rule, value, path, found)  # type: ignore[arg-type]
-    elif kind is Shape:
-        _shape(rule, value, path, found)  # type: ignore[arg-type]
-    elif kind is Many:
-        _many(rule, value, path, found)  # type: ignore[arg-type]
-    elif kind is Blob:
-        _blob(rule, value, path, found)  # type: ignore[arg-type]
-    else:
-        _scalar(rule, value, path, found)
+# The exact types come first in these checks: they run for each part of each request.
 
 
 def _shape(shape: Shape, value: object, path: Path, found: Found) -> None:
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         return _broken(found, "type", path, f"{shape.name} must be an object")
     members = shape.members
     for key, inner in value.items():
@@ -105,7 +94,7 @@ def _shape(shape: Shape, value: object, path: Path, found: Found) -> None:
         if rule is None:
             _broken(found, "unknown_member", (path, key), f"{shape.name} has no such member")
         elif inner is not None:
-            _value(rule, inner, (path, key), found)
+            _CHECKS.get(type(rule), _scalar)(rule, inner, (path, key), found)
     for key in shape.required:
         if value.get(key) is None:
             _broken(found, "required", (path, key), f"{shape.name} needs it")
@@ -116,18 +105,19 @@ def _shape(shape: Shape, value: object, path: Path, found: Found) -> None:
 
 
 def _many(rule: Many, value: object, path: Path, found: Found) -> None:
-    if not isinstance(value, list):
+    if type(value) is not list and not isinstance(value, list):
         return _broken(found, "type", path, "must be a list")
     if rule.high and len(value) > rule.high:
         message = f"{len(value)} elements, {rule.high} allowed"
         _broken(found, "count", path, message, rule.reason)
+    check = _CHECKS.get(type(rule.of), _scalar)
     for index, inner in enumerate(value):
-        _value(rule.of, inner, (path, index), found)
+        check(rule.of, inner, (path, index), found)
     return None
 
 
 def _text(rule: Text, value: object, path: Path, found: Found) -> None:
-    if not isinstance(value, str):
+    if type(value) is not str and not isinstance(value, str):
         return _broken(found, "type", path, "must be a string", rule.reason)
     size = len(value)
     if rule.high and size > rule.high:
@@ -165,6 +155,15 @@ def _scalar(rule: Rule, value: object, path: Path, found: Found) -> None:
             _broken(found, "type", path, "must be true or false")
     elif isinstance(rule, Json) and rule.object_only and not isinstance(value, Mapping):
         _broken(found, "type", path, "must be an object")
+
+
+# Whatever is not here is a scalar.
+_CHECKS: Final[dict[type, Callable[[Any, object, Path, Found], None]]] = {
+    Text: _text,
+    Shape: _shape,
+    Many: _many,
+    Blob: _blob,
+}
 
 
 # ── turns and tools ──────────────────────────────────────────────────────────
