@@ -5,8 +5,9 @@ Must not know HTTP, models or what an account is used for.
 """
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -21,7 +22,13 @@ from kiro2api.accounts.parkbook import ParkBook
 from kiro2api.accounts.penalties import State, renewal_penalty
 from kiro2api.accounts.refresh import RefreshOnce
 from kiro2api.accounts.status import AccountStatus, describe, kind_of, status_of
-from kiro2api.errors import CredentialsRejected, NoAccountAvailable, ShuttingDown, UpstreamFault
+from kiro2api.errors import (
+    CredentialsRejected,
+    KiroError,
+    NoAccountAvailable,
+    ShuttingDown,
+    UpstreamFault,
+)
 
 _SOONEST_RETRY = 1.0
 
@@ -96,8 +103,14 @@ class AccountPool:
         return self._renewal.stop().addCallback(lambda _: self._parkbook.written())
 
     def acquire(self, group: str, tried: frozenset[str]) -> Deferred[Lease]:
-        lease = self._at_once(group, tried)
-        return succeed(lease) if lease else Deferred.fromCoroutine(self._acquire(group, tried))
+        # Nearly always there is nothing to wait for, and a coroutine would only cost.
+        try:
+            chosen = self._choose(group, tried, frozenset())
+        except KiroError as error:
+            return fail(error)
+        if isinstance(chosen, _Lease):
+            return succeed(chosen)
+        return Deferred.fromCoroutine(self._renewing(group, tried, chosen))
 
     def groups(self) -> tuple[str, ...]:
         """The names of all groups."""
@@ -189,45 +202,41 @@ class AccountPool:
             if row.parked is not None:
                 self._ledger.restore(account.fingerprint, row.parked, now)
 
-    def _at_once(self, group: str, tried: frozenset[str]) -> Lease | None:
-        """The usual case, without waiting: the chosen account's token is usable."""
+    def _choose(
+        self, group: str, passed: AbstractSet[str], renewed: AbstractSet[str]
+    ) -> _Lease | Account:
+        """A lease, or the account whose token must be renewed first; raises what a waiter hears."""
+        if self._stopped:
+            raise ShuttingDown("The service is shutting down.")
         now = self._clock.seconds()
-        if self._stopped or group not in self._ledger.groups():
-            return None
-        choice = self._ledger.choose(group, tried, now)
+        choice = self._ledger.choose(group, passed, now)
         if isinstance(choice, Nobody):
-            return None
+            raise _unavailable(choice, now)
         account = choice.account
         credentials = self._keyring.current(account.fingerprint)
-        if not usable(account.method, credentials, now, self._margin):
-            return None
+        # What was renewed a moment ago is lent even if it lives no longer than the margin.
+        if account.fingerprint not in renewed and not usable(
+            account.method, credentials, now, self._margin
+        ):
+            return account
+        # Invariant: nothing is awaited between the loan and its lease.
         self._ledger.lent(account.fingerprint, now)
         return _Lease(self, account, credentials)
 
-    async def _acquire(self, group: str, tried: frozenset[str]) -> Lease:
+    async def _renewing(self, group: str, tried: frozenset[str], account: Account) -> Lease:
+        """Renew ``account``, then choose again, until there is a lease."""
         passed = set(tried)
         renewed: set[str] = set()
         while True:
-            if self._stopped:
-                raise ShuttingDown("The service is shutting down.")
-            now = self._clock.seconds()
-            choice = self._ledger.choose(group, passed, now)
-            if isinstance(choice, Nobody):
-                raise _unavailable(choice, now)
-            account = choice.account
-            credentials = self._keyring.current(account.fingerprint)
-            # What was renewed a moment ago is lent even if it lives no longer than the margin.
-            if account.fingerprint in renewed or usable(
-                account.method, credentials, now, self._margin
-            ):
-                # Invariant: nothing is awaited between the loan and its lease.
-                self._ledger.lent(account.fingerprint, now)
-                return _Lease(self, account, credentials)
             try:
                 await self._renew(account)
                 renewed.add(account.fingerprint)
             except UpstreamFault:
                 passed.add(account.fingerprint)
+            chosen = self._choose(group, passed, renewed)
+            if isinstance(chosen, _Lease):
+                return chosen
+            account = chosen
 
     async def _renew(self, account: Account) -> Credentials:
         try:
