@@ -40,6 +40,8 @@ class Scope(Enum):
     """The access token: refresh it once, then try the next account."""
     ACCOUNT = "account"
     """This account: park it, try the next."""
+    ACCOUNT_MODEL = "account_model"
+    """This account with this model: it is not asked for it for a while; another may have it."""
     MODEL = "model"
     """This model at this moment: another account may try, nobody is parked."""
     SERVICE = "service"

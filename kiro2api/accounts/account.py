@@ -52,6 +52,8 @@ class Account(msgspec.Struct, frozen=True):
     ``fingerprint`` is a stable digest of the configured credential: it names the account's row
     in the store across restarts, also after its tokens were rotated. ``region`` is that of the
     login (IdC instance); the data plane's region follows from the profile ARN.
+    ``max_in_flight`` (requests at once) and ``requests_per_minute`` are 0 where the group's limits
+    hold.
     """
 
     fingerprint: str
@@ -60,6 +62,8 @@ class Account(msgspec.Struct, frozen=True):
     group: str = DEFAULT_GROUP
     region: str = DEFAULT_REGION
     order: int = 0
+    max_in_flight: int = 0
+    requests_per_minute: int = 0
 
 
 def usable(method: Method, credentials: Credentials, now: float, margin: float) -> bool:

@@ -22,6 +22,7 @@ __all__ = [
     "Parked",
     "StoredAccount",
     "Superseded",
+    "Wanted",
     "refresh_lease",
 ]
 
@@ -101,10 +102,30 @@ class Lease(Protocol):
         """Give the account back."""
 
 
+class Wanted(msgspec.Struct, frozen=True):
+    """What a loan is for.
+
+    ``model``: the catalogue's name of the model, empty for any. ``conversation``: the same text
+    for all turns of one conversation, empty where there is none.
+    """
+
+    model: str = ""
+    conversation: str = ""
+
+
 class IAccountPool(Interface):
     """Lends accounts."""
 
-    def acquire(group: str, tried: frozenset[str]) -> Deferred[Lease]:
+    def acquire(
+        group: str,
+        tried: frozenset[str],
+        wanted: Wanted = Wanted(),  # noqa: B008
+    ) -> Deferred[Lease]:
         """A lease on the account that shall serve next in ``group``, never one whose fingerprint
-        is in ``tried``. Cancellable. Fails with NoAccountAvailable, or NotFound for a group that
-        does not exist."""
+        is in ``tried`` or that is known to lack the model. Cancellable; waits, for a bounded
+        time, while all who could serve are busy. Fails with NoAccountAvailable (of kind
+        MODEL_NOT_FOUND if every account of the group lacks the model), or NotFound for a group
+        that does not exist."""
+
+    def lacks(fingerprint: str, model: str, seconds: float) -> None:
+        """Learnt: this account is not offered this model; believed for so long."""

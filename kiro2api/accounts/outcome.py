@@ -21,10 +21,15 @@ class End(Enum):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """The end of a loan, with the fault that caused it where there was one."""
+    """The end of a loan, with the fault that caused it where there was one.
+
+    ``model``: the name of the model that was asked for. ``credits``: what it cost, as far as known.
+    """
 
     end: End
     fault: UpstreamFault | None = None
+    model: str = ""
+    credits: float = 0.0
 
 
 class Parked(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from kiro2api.accounts.account import Account, Credentials, usable
-from kiro2api.accounts.interfaces import IAccountPool, ICredentialStore, Lease
+from kiro2api.accounts.interfaces import IAccountPool, ICredentialStore, Lease, Wanted
 from kiro2api.accounts.keyring import Keyring
 from kiro2api.accounts.ledger import Change, Ledger, Nobody
 from kiro2api.accounts.notices import Notice, Renewed, Turned
@@ -31,6 +31,7 @@ from kiro2api.errors import (
 )
 
 _SOONEST_RETRY = 1.0
+_ANYTHING = Wanted()
 
 
 class _Lease:
@@ -102,7 +103,9 @@ class AccountPool:
         self._stopped = True
         return self._renewal.stop().addCallback(lambda _: self._parkbook.written())
 
-    def acquire(self, group: str, tried: frozenset[str]) -> Deferred[Lease]:
+    def acquire(
+        self, group: str, tried: frozenset[str], wanted: Wanted = _ANYTHING
+    ) -> Deferred[Lease]:
         # Nearly always there is nothing to wait for, and a coroutine would only cost.
         try:
             chosen = self._choose(group, tried, frozenset())
@@ -111,6 +114,9 @@ class AccountPool:
         if isinstance(chosen, _Lease):
             return succeed(chosen)
         return Deferred.fromCoroutine(self._renewing(group, tried, chosen))
+
+    def lacks(self, fingerprint: str, model: str, seconds: float) -> None:
+        """This account is not offered this model."""
 
     def groups(self) -> tuple[str, ...]:
         """The names of all groups."""

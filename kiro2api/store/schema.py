@@ -7,9 +7,22 @@ file's mode guards them.
 
 from typing import Final
 
-from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+    true,
+)
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The newest revision in ``migrations/versions``; a file that has it needs no migration."""
 
 # Constraints need names to be changed by later migrations.
@@ -40,6 +53,25 @@ ACCOUNTS: Final = Table(
     Column("updated_at", Float, nullable=False),
     # That of the lease under which the credentials were saved last.
     Column("fence", Integer, nullable=False, server_default="0"),
+    Column("group_name", String, nullable=False, server_default="default"),
+    Column("region", String, nullable=False, server_default="us-east-1"),
+    # In order of choice; those with the same position by their fingerprint.
+    Column("position", Integer, nullable=False, server_default="0"),
+    Column("enabled", Boolean, nullable=False, server_default=true()),
+    # "configured" for an entry of KIRO_AUTH_TOKEN, "stored" for one that was added here.
+    Column("source", String, nullable=False, server_default="configured"),
+    # Of a configured entry's name, group, region, position and switch: when it changes, the entry
+    # has been edited and wins over what an operator changed here.
+    Column("configured_digest", String, nullable=False, server_default=""),
+    Column("max_in_flight", Integer, nullable=False, server_default="0"),
+    Column("requests_per_minute", Integer, nullable=False, server_default="0"),
+    Column("email", String, nullable=False, server_default=""),
+    # The last known usage limits as JSON, and when they were read.
+    Column("quota", Text, nullable=False, server_default=""),
+    Column("quota_checked_at", Float, nullable=False, server_default="0"),
+    # When a profile was last looked for; found or not.
+    Column("profile_checked_at", Float, nullable=False, server_default="0"),
+    Column("last_error", String, nullable=False, server_default=""),
 )
 
 LEASES: Final = Table(
@@ -60,6 +92,19 @@ CLIENT_KEYS: Final = Table(
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("role", String, nullable=False),
     Column("created_at", Float, nullable=False),
+    # The last characters of the key, by which its owner knows it.
+    Column("hint", String, nullable=False, server_default=""),
+    Column("enabled", Boolean, nullable=False, server_default=true()),
+    # JSON arrays of names; empty for all.
+    Column("groups", Text, nullable=False, server_default=""),
+    Column("models", Text, nullable=False, server_default=""),
+    # Limits; 0 for none.
+    Column("requests_per_minute", Integer, nullable=False, server_default="0"),
+    Column("max_in_flight", Integer, nullable=False, server_default="0"),
+    Column("credits_per_day", Float, nullable=False, server_default="0"),
+    Column("credits_per_month", Float, nullable=False, server_default="0"),
+    Column("expires_at", Float, nullable=False, server_default="0"),
+    Column("last_used_at", Float, nullable=False, server_default="0"),
 )
 
 PREFERENCES: Final = Table(
@@ -67,4 +112,157 @@ PREFERENCES: Final = Table(
     METADATA,
     Column("key", String, primary_key=True),
     Column("value", String, nullable=False),
+)
+
+GROUPS: Final = Table(
+    "groups",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("display_name", String, nullable=False),
+    Column("policy", String, nullable=False),
+    Column("affinity", Boolean, nullable=False),
+    Column("max_in_flight", Integer, nullable=False),
+    Column("requests_per_minute", Integer, nullable=False),
+    Column("cooldown_seconds", Float, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+# What has changed, in order, so that every process can follow; old rows are dropped.
+CHANGES: Final = Table(
+    "changes",
+    METADATA,
+    Column("serial", Integer, primary_key=True, autoincrement=True),
+    # "account", "group", "key" or "setting", and which one.
+    Column("topic", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("at", Float, nullable=False),
+    # A number that is used twice would be overlooked.
+    sqlite_autoincrement=True,
+)
+
+AUDIT: Final = Table(
+    "audit",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    # The name of the key that acted.
+    Column("actor", String, nullable=False),
+    # Such as "account.disable", on what, and what was said, as JSON without any secret.
+    Column("action", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_audit_at", "at"),
+)
+
+RECORDS: Final = Table(
+    "records",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("request_id", String, nullable=False),
+    Column("started", Float, nullable=False),
+    Column("dialect", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("upstream_model", String, nullable=False),
+    Column("group_name", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("key_name", String, nullable=False),
+    Column("stream", Boolean, nullable=False, server_default=false()),
+    Column("status", Integer, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("error", String, nullable=False),
+    Column("queue_seconds", Float, nullable=False),
+    Column("first_event_seconds", Float),
+    Column("total_seconds", Float, nullable=False),
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("cache_read_tokens", Integer, nullable=False),
+    Column("cache_write_tokens", Integer, nullable=False),
+    Column("usage_provenance", String, nullable=False),
+    Column("credits", Float, nullable=False),
+    Column("upstream_request_id", String, nullable=False),
+    # JSON: the attempts with account, outcome and seconds; what was repaired; searches.
+    Column("detail", Text, nullable=False),
+    Index("ix_records_request_id", "request_id"),
+    Index("ix_records_started", "started"),
+    Index("ix_records_account", "account", "started"),
+    Index("ix_records_key_name", "key_name", "started"),
+    Index("ix_records_group_name", "group_name", "started"),
+    Index("ix_records_upstream_model", "upstream_model", "started"),
+    Index("ix_records_status", "status", "started"),
+)
+
+# Sums of the records by hour, so that no page has to walk through them.
+HOURS: Final = Table(
+    "record_hours",
+    METADATA,
+    # Epoch seconds at which the hour begins, in UTC.
+    Column("hour", Integer, primary_key=True),
+    Column("upstream_model", String, primary_key=True),
+    Column("account", String, primary_key=True),
+    Column("key_name", String, primary_key=True),
+    Column("group_name", String, primary_key=True),
+    Column("dialect", String, primary_key=True),
+    Column("status", Integer, primary_key=True),
+    Column("requests", Integer, nullable=False),
+    Column("served", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("abandoned", Integer, nullable=False),
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("cache_read_tokens", Integer, nullable=False),
+    Column("cache_write_tokens", Integer, nullable=False),
+    Column("credits", Float, nullable=False),
+    # Counts by class of duration, as JSON; what the classes are is the metering's business.
+    Column("first_event_classes", Text, nullable=False),
+    Column("total_classes", Text, nullable=False),
+)
+
+# Requests that failed, as they were, redacted; only while an operator asks for it.
+CAPTURES: Final = Table(
+    "captures",
+    METADATA,
+    Column("request_id", String, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("octets", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Index("ix_captures_at", "at"),
+)
+
+# Finished answers of the Responses API, held for later requests of the same key.
+RESPONSES: Final = Table(
+    "responses",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("previous", String, nullable=False),
+    Column("octets", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("used_at", Float, nullable=False),
+    Index("ix_responses_owner", "owner", "used_at"),
+    Index("ix_responses_used_at", "used_at"),
+)
+
+# Items of held responses by their own ids, for references to a single one.
+RESPONSE_ITEMS: Final = Table(
+    "response_items",
+    METADATA,
+    Column("owner", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("response_id", String, nullable=False),
+    Index("ix_response_items_response_id", "response_id"),
+)
+
+# Sessions of the console; the cookie is stored as a digest only.
+SESSIONS: Final = Table(
+    "sessions",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("key_id", Integer, nullable=False),
+    Column("csrf", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Index("ix_sessions_expires_at", "expires_at"),
 )

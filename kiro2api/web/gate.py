@@ -85,8 +85,17 @@ class Gate:
             raise Forbidden("this needs the admin key: send the value of KIRO_ADMIN_TOKEN")
         return caller
 
-    def enter(self) -> None:
-        """One more request inside; raises when it is full."""
+    def allow_group(self, caller: Caller, group: str) -> None:
+        """Raises Forbidden if the caller's key is not for this group."""
+
+    def allow_model(self, caller: Caller, model: str) -> None:
+        """Raises Forbidden if the caller's key is not for this model."""
+
+    def spent(self, caller: Caller, credits: float) -> None:
+        """What a finished request of the caller's has cost."""
+
+    def enter(self, caller: Caller) -> None:
+        """One more request inside; raises when it is full, or the caller has had his share."""
         if self._limit and self.inside >= self._limit:
             raise NoAccountAvailable(
                 f"{self.inside} requests are being served already, which is the limit",
@@ -94,6 +103,6 @@ class Gate:
             )
         self.inside += 1
 
-    def leave(self) -> None:
+    def leave(self, caller: Caller) -> None:
         """One request fewer."""
         self.inside -= 1

@@ -15,13 +15,14 @@ from kiro2api.accounts.interfaces import End
 from kiro2api.conversation.answer import Usage
 from kiro2api.conversation.question import Conversation
 from kiro2api.conversation.tokens import estimate
-from kiro2api.dialects.dialect import Asked, Dialect, Opening
+from kiro2api.dialects.dialect import Dialect, Opening
 from kiro2api.errors import KiroError, Scope, UpstreamFault
 from kiro2api.exchange import Asking, Exchanges, OpenExchange
 from kiro2api.media.room import Media
-from kiro2api.metering import Meter, Record
-from kiro2api.web.gate import Caller, Gate
+from kiro2api.metering import Meter
+from kiro2api.web.gate import Gate
 from kiro2api.web.gather import Gathering
+from kiro2api.web.progress import Progress
 from kiro2api.web.relay import StreamRelay
 from kiro2api.web.reply import id_of, send_json
 from kiro2api.web.session import session_of
@@ -34,53 +35,6 @@ class Timeouts(msgspec.Struct, frozen=True):
     ping: float = 15.0
     silence: float = 180.0
     stall: float = 300.0
-
-
-class Progress:
-    """What is known of a request while it is served; becomes its record."""
-
-    def __init__(self, request: ApiRequest, dialect: Dialect, caller: Caller, now: float) -> None:
-        self.request = request
-        self.dialect = dialect
-        self.caller = caller
-        self.started = now
-        self.first_event: float | None = None
-        self.asked: Asked | None = None
-        self.asking: Asking | None = None
-        self.usage: Usage | None = None
-        self.fault: KiroError | None = None
-        self.outcome = "failed"
-
-    def record(self, now: float, default_group: str) -> Record:
-        """The finished request as one flat record."""
-        asked, asking, usage, fault = self.asked, self.asking, self.usage, self.fault
-        return Record(
-            request_id=id_of(self.request),
-            dialect=self.dialect.name,
-            model=asked.model if asked else "",
-            upstream_model=asking.upstream_model if asking else "",
-            group=self.request.group or default_group,
-            account=asking.account if asking else "",
-            key=self.caller.name,
-            stream=asked.stream if asked else False,
-            status=self.dialect.status(fault) if fault is not None else 200,
-            outcome=self.outcome,
-            error=(fault.code or fault.kind.value) if fault is not None else "",
-            started=self.started,
-            queue_seconds=(asking.lent_at - self.started) if asking and asking.lent_at else 0.0,
-            first_event_seconds=None
-            if self.first_event is None
-            else self.first_event - self.started,
-            total_seconds=now - self.started,
-            input_tokens=usage.input_tokens if usage else 0,
-            output_tokens=usage.output_tokens if usage else 0,
-            cache_read_tokens=usage.cache_read_tokens if usage else 0,
-            cache_write_tokens=usage.cache_write_tokens if usage else 0,
-            usage_provenance=usage.provenance if usage else "",
-            credits=usage.credits if usage else 0.0,
-            attempts=asking.attempts if asking else 0,
-            upstream_request_id=asking.upstream_request_id if asking else "",
-        )
 
 
 class Serving:
@@ -115,12 +69,14 @@ class Serving:
     async def serve(self, request: ApiRequest, dialect: Dialect) -> bytes | None:
         """Answer one request; raises KiroError for what is to be answered with a status."""
         caller = self._gate.identify(request)
+        self._gate.allow_group(caller, request.group or self._default_group)
         progress = Progress(request, dialect, caller, self._clock.seconds())
         request.setHeader(dialect.id_header, id_of(request))
-        self._gate.enter()
+        self._gate.enter(caller)
         self.active.add(progress)
         try:
             asked = progress.asked = dialect.parse(request.body)
+            self._gate.allow_model(caller, asked.model)
             asking = progress.asking = Asking(
                 _in_session(asked.conversation, request),
                 asked.model,
@@ -148,9 +104,11 @@ class Serving:
             progress.outcome = "abandoned"
             raise
         finally:
-            self._gate.leave()
+            self._gate.leave(caller)
             self.active.discard(progress)
-            self._meter.finished(progress.record(self._clock.seconds(), self._default_group))
+            record = progress.record(self._clock.seconds(), self._default_group)
+            self._gate.spent(caller, record.credits)
+            self._meter.finished(record)
 
     async def _stream(self, progress: Progress, asking: Asking, opening: Opening) -> None:
         request, timeouts = progress.request, self._timeouts

@@ -6,11 +6,13 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from kiro2api.accounts.account import Account, Credentials
-from kiro2api.accounts.interfaces import IAccountPool, Lease, Outcome
+from kiro2api.accounts.interfaces import IAccountPool, Lease, Outcome, Wanted
 from kiro2api.conversation.search import SearchHit
 from kiro2api.errors import KiroError, NoAccountAvailable
 from kiro2api.redaction import Secret
 from kiro2api.upstream.interfaces import AnswerStream, IKiroClient, OfferedModel
+
+_ANYTHING = Wanted()
 
 
 def account(name: str, method: str = "social") -> Account:
@@ -51,14 +53,24 @@ class FakePool:
         self.leases: list[FakeLease] = []
         self.waiting: Deferred[Lease] | None = None
         self.asked: list[tuple[str, frozenset[str]]] = []
+        self.wanted: list[Wanted] = []
+        self.lacking: list[tuple[str, str]] = []
 
-    def acquire(self, group: str, tried: frozenset[str]) -> Deferred[Lease]:
-        """The first account that was not tried."""
+    def lacks(self, fingerprint: str, model: str, seconds: float) -> None:
+        """Record."""
+        self.lacking.append((fingerprint, model))
+
+    def acquire(
+        self, group: str, tried: frozenset[str], wanted: Wanted = _ANYTHING
+    ) -> Deferred[Lease]:
+        """The first account that was not tried and does not lack the model."""
         self.asked.append((group, tried))
+        self.wanted.append(wanted)
         if self.waiting is not None:
             return self.waiting
         for candidate in self.accounts:
-            if candidate.fingerprint not in tried:
+            name = candidate.fingerprint
+            if name not in tried and (name, wanted.model) not in self.lacking:
                 lease = FakeLease(candidate)
                 self.leases.append(lease)
                 lent: Lease = lease

@@ -14,6 +14,9 @@ def digest_of(key: str) -> bytes:
     return sha256(key.encode()).digest()
 
 
+CALLER = Caller("any", "client")
+
+
 class Headers:
     """A request as far as the gate looks at it."""
 
@@ -83,9 +86,9 @@ class GateTests(SynchronousTestCase):
     def test_limit(self) -> None:
         """Only so many inside at once."""
         gate = self.gate(limit=1)
-        gate.enter()
-        error = self.assertRaises(NoAccountAvailable, gate.enter)
+        gate.enter(CALLER)
+        error = self.assertRaises(NoAccountAvailable, gate.enter, CALLER)
         self.assertEqual(error.retry_after, 1.0)
-        gate.leave()
-        gate.enter()
+        gate.leave(CALLER)
+        gate.enter(CALLER)
         self.assertEqual(gate.inside, 1)
