@@ -15,7 +15,7 @@ from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from kiro2api.accounts.account import Credentials
-from kiro2api.accounts.interfaces import End, IAccountPool, Lease
+from kiro2api.accounts.interfaces import End, IAccountPool, Lease, Wanted
 from kiro2api.conversation.answer import (
     Ended,
     StopReason,
@@ -84,9 +84,14 @@ class Pool(FakePool):
         super().__init__([account("first")])
         self.credentials = Credentials(Secret(token), Secret("r"), profile_arn=ARN)
 
-    def acquire(self, group: str, tried: frozenset[str]) -> "Deferred[Lease]":
+    def acquire(
+        self,
+        group: str,
+        tried: frozenset[str],
+        wanted: Wanted = Wanted(),  # noqa: B008
+    ) -> "Deferred[Lease]":
         """See ``IAccountPool``."""
-        lending = super().acquire(group, tried)
+        lending = super().acquire(group, tried, wanted)
         self.leases[-1].credentials = self.credentials
         return lending
 
