@@ -23,7 +23,13 @@ setup(
     # twisted.plugin can see; the import-hook kind hides the plugin from twistd.
     package_dir={"": "."},
     packages=[*find_packages(include=["kiro2api", "kiro2api.*"]), "twisted.plugins"],
-    package_data={"kiro2api": ["py.typed"]},
+    package_data={
+        "kiro2api": ["py.typed"],
+        "kiro2api.web.console": [
+            f"static/{pattern}"
+            for pattern in ("*.*", "parts/*.js", "views/*.js", "i18n/*.js", "vendor/*.*")
+        ],
+    },
     zip_safe=False,
     install_requires=[
         "twisted[tls]>=26.10,<27",

@@ -155,6 +155,7 @@ class Wiring:
         # Klein imports the global reactor, so it may only be imported once one was chosen.
         from kiro2api.exchange import Exchanges
         from kiro2api.explain import Explainer
+        from kiro2api.web.console.files import ConsoleFiles
         from kiro2api.web.gate import Gate
         from kiro2api.web.held import ResponsesInMemory
         from kiro2api.web.listing import ModelShelf
@@ -218,7 +219,10 @@ class Wiring:
             ),
         )
         root: Resource = Root(
-            models.app.resource(), responses.app.resource(), self.operator.app.resource()
+            models.app.resource(),
+            responses.app.resource(),
+            self.operator.app.resource(),
+            files=ConsoleFiles(),
         )
         self.site = ApiSite(
             root,

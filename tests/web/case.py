@@ -19,6 +19,7 @@ from kiro2api.kiro.models import Catalogue
 from kiro2api.media.room import Media
 from kiro2api.metering import Meter
 from kiro2api.redaction import Secret
+from kiro2api.web.console.files import ConsoleFiles
 from kiro2api.web.gate import Gate
 from kiro2api.web.held import ResponsesInMemory
 from kiro2api.web.listing import ModelShelf
@@ -136,7 +137,12 @@ class WebCase(SynchronousTestCase):
             ),
         )
         self.site = ApiSite(
-            Root(models.app.resource(), responses.app.resource(), self.operator.app.resource()),
+            Root(
+                models.app.resource(),
+                responses.app.resource(),
+                self.operator.app.resource(),
+                files=ConsoleFiles(),
+            ),
             clock=self.clock,
             max_body_bytes=100_000,
             refusal=rendered,

@@ -1,0 +1,1 @@
+"""The operator's web console: files that the browser runs, and what sends them."""

@@ -1,0 +1,101 @@
+// Words in the reader's language. Keys are the same in every dictionary, which a test checks.
+import * as figures from "./i18n/figures.js";
+import * as frame from "./i18n/frame.js";
+import * as dashboard from "./i18n/dashboard.js";
+import * as accounts from "./i18n/accounts.js";
+import * as groups from "./i18n/groups.js";
+import * as keys from "./i18n/keys.js";
+import * as requests from "./i18n/requests.js";
+import * as explain from "./i18n/explain.js";
+import * as settings from "./i18n/settings.js";
+import * as connect from "./i18n/connect.js";
+import * as audit from "./i18n/audit.js";
+import * as usage from "./i18n/usage.js";
+import { remember, shared } from "./state.js";
+
+const PAGES = [frame, figures, dashboard, accounts, groups, keys, requests, explain, settings, connect, audit, usage];
+const en = Object.assign({}, ...PAGES.map((page) => page.en));
+const zh = Object.assign({}, ...PAGES.map((page) => page.zh));
+const WORDS = { en, zh };
+export const LANGUAGES = [["en", "English"], ["zh", "中文"]];
+
+function first_language() {
+  try {
+    const chosen = localStorage.getItem("kiro2api.language");
+    if (chosen in WORDS) return chosen;
+  } catch {
+    // Without storage the browser's own wish counts.
+  }
+  for (const wish of navigator.languages || [navigator.language || "en"]) {
+    const short = wish.slice(0, 2).toLowerCase();
+    if (short in WORDS) return short;
+  }
+  return "en";
+}
+
+export const language = shared(first_language());
+
+function mark() {
+  document.documentElement.lang = language.get() === "zh" ? "zh-CN" : "en";
+}
+
+language.watch((value) => {
+  remember("language", value);
+  mark();
+});
+mark();
+
+/** The words of a key, with {name} replaced by values. A key nobody knows shows itself. */
+export function t(key, values = {}) {
+  const found = WORDS[language.get()][key] ?? en[key] ?? key;
+  return found.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
+}
+
+/** The words of an enumerated value, such as a state: the value itself where there are none. */
+export function word(kind, value) {
+  const key = `${kind}.${value}`;
+  return WORDS[language.get()][key] ?? en[key] ?? String(value);
+}
+
+const locale = () => (language.get() === "zh" ? "zh-CN" : "en-GB");
+
+/** A number with the reader's separators. */
+export function number(value, digits = 0) {
+  if (value == null) return "–";
+  return new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value);
+}
+
+/** A large count in few characters: 12.3k, 4.5M. */
+export function compact(value) {
+  if (value == null) return "–";
+  return new Intl.NumberFormat(locale(), { notation: "compact", maximumFractionDigits: 1 }).format(value);
+}
+
+export function percent(share, digits = 1) {
+  if (share == null) return "–";
+  return new Intl.NumberFormat(locale(), { style: "percent", maximumFractionDigits: digits }).format(share);
+}
+
+/** Seconds as a duration: 340 ms, 2.1 s, 3 min, 5 h, 2 d. */
+export function duration(seconds) {
+  if (seconds == null) return "–";
+  const value = Math.abs(seconds);
+  if (value < 1) return `${Math.round(value * 1000)} ms`;
+  if (value < 60) return `${number(value, value < 10 ? 1 : 0)} s`;
+  if (value < 3600) return `${Math.round(value / 60)} min`;
+  if (value < 172800) return `${number(value / 3600, value < 36000 ? 1 : 0)} h`;
+  return `${Math.round(value / 86400)} d`;
+}
+
+/** A moment in the reader's own time zone. */
+export function moment(text, parts = { dateStyle: "medium", timeStyle: "short" }) {
+  if (!text) return "–";
+  return new Intl.DateTimeFormat(locale(), parts).format(new Date(text));
+}
+
+/** How far away a moment is: "in 3 h", "5 min ago". */
+export function distance(text) {
+  if (!text) return "–";
+  const seconds = (new Date(text) - Date.now()) / 1000;
+  return t(seconds >= 0 ? "time.in" : "time.ago", { span: duration(seconds) });
+}

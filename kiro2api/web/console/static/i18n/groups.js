@@ -1,0 +1,31 @@
+// Words of the view "groups".
+export const en = {
+  "groups.hint": "Accounts in groups of their own, each with its address, order of choice and limits.", "groups.add": "New group",
+  "groups.new": "New group", "groups.edit": "Group {name}", "groups.rename": "Rename {name}", "groups.rename-short": "Rename",
+  "groups.rename-hint": "The address changes with the name; keys for this group keep working.",
+  "groups.name": "Name", "groups.name-hint": "Part of the address: letters, digits, _ and -.", "groups.display-name": "Shown as",
+  "groups.policy": "Order of choice", "groups.policy.sequential": "One after another", "groups.policy.round_robin": "In turn", "groups.policy.least_used": "Most credits left",
+  "groups.policy-hint.sequential": "The first account that can serve; the next one when it cannot.",
+  "groups.policy-hint.round_robin": "Each account in turn.", "groups.policy-hint.least_used": "The account with most credits left goes first.",
+  "groups.affinity": "A conversation keeps its account while that can serve", "groups.affinity-short": "Keeps conversations",
+  "groups.max-in-flight": "Requests at once per account", "groups.rpm": "Requests per minute per account", "groups.cooldown": "First rest when throttled (seconds)",
+  "groups.zero": "0 for no limit", "groups.zero-cooldown": "0 for the service's setting", "groups.of-service": "As the service's",
+  "groups.default": "default", "groups.count": "{active} of {total} accounts ready", "groups.ready-share": "Share of accounts that are ready",
+  "groups.credits": "{count} credits left", "groups.path": "Address", "groups.created": "Group {name} was created.", "groups.saved": "Group {name} was saved.",
+  "groups.deleted": "Group {name} was deleted.", "groups.delete": "Delete {name}?", "groups.delete-hint": "Its {count} accounts move to the default group; requests to its address will fail.",
+};
+export const zh = {
+  "groups.hint": "把账号分组,每组有自己的地址、选择顺序和限制。", "groups.add": "新建分组",
+  "groups.new": "新建分组", "groups.edit": "分组 {name}", "groups.rename": "重命名 {name}", "groups.rename-short": "重命名",
+  "groups.rename-hint": "地址会随名称改变;该分组的密钥继续有效。",
+  "groups.name": "名称", "groups.name-hint": "地址的一部分:字母、数字、_ 和 -。", "groups.display-name": "显示名称",
+  "groups.policy": "选择顺序", "groups.policy.sequential": "依次使用", "groups.policy.round_robin": "轮流使用", "groups.policy.least_used": "剩余额度优先",
+  "groups.policy-hint.sequential": "使用第一个可用账号,不可用时换下一个。",
+  "groups.policy-hint.round_robin": "各账号轮流使用。", "groups.policy-hint.least_used": "优先使用剩余额度最多的账号。",
+  "groups.affinity": "同一对话尽量使用同一账号", "groups.affinity-short": "保持对话账号",
+  "groups.max-in-flight": "每账号并发请求数", "groups.rpm": "每账号每分钟请求数", "groups.cooldown": "限流后首次休息(秒)",
+  "groups.zero": "0 表示不限", "groups.zero-cooldown": "0 表示使用服务设置", "groups.of-service": "同服务设置",
+  "groups.default": "默认", "groups.count": "{total} 个账号中 {active} 个可用", "groups.ready-share": "可用账号比例",
+  "groups.credits": "剩余额度 {count}", "groups.path": "地址", "groups.created": "已创建分组 {name}。", "groups.saved": "已保存分组 {name}。",
+  "groups.deleted": "已删除分组 {name}。", "groups.delete": "删除 {name}?", "groups.delete-hint": "其中 {count} 个账号将移到默认分组;发往其地址的请求将失败。",
+};
