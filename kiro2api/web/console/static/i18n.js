@@ -76,15 +76,21 @@ export function percent(share, digits = 1) {
   return new Intl.NumberFormat(locale(), { style: "percent", maximumFractionDigits: digits }).format(share);
 }
 
-/** Seconds as a duration: 340 ms, 2.1 s, 3 min, 5 h, 2 d. */
+/** A duration in the largest unit that fits: [count, unit]. */
+function span(seconds) {
+  const value = Math.abs(seconds);
+  if (value < 1) return [Math.round(value * 1000), "millisecond"];
+  if (value < 60) return [value < 10 ? Math.round(value * 10) / 10 : Math.round(value), "second"];
+  if (value < 3600) return [Math.round(value / 60), "minute"];
+  if (value < 172800) return [value < 36000 ? Math.round(value / 360) / 10 : Math.round(value / 3600), "hour"];
+  return [Math.round(value / 86400), "day"];
+}
+
+/** Seconds as a duration: 340 ms, 2.1 sec, 3 min, 5 hr, 2 days. */
 export function duration(seconds) {
   if (seconds == null) return "–";
-  const value = Math.abs(seconds);
-  if (value < 1) return `${Math.round(value * 1000)} ms`;
-  if (value < 60) return `${number(value, value < 10 ? 1 : 0)} s`;
-  if (value < 3600) return `${Math.round(value / 60)} min`;
-  if (value < 172800) return `${number(value / 3600, value < 36000 ? 1 : 0)} h`;
-  return `${Math.round(value / 86400)} d`;
+  const [count, unit] = span(seconds);
+  return new Intl.NumberFormat(locale(), { style: "unit", unit, unitDisplay: "short" }).format(count);
 }
 
 /** A moment in the reader's own time zone. */
@@ -93,9 +99,11 @@ export function moment(text, parts = { dateStyle: "medium", timeStyle: "short" }
   return new Intl.DateTimeFormat(locale(), parts).format(new Date(text));
 }
 
-/** How far away a moment is: "in 3 h", "5 min ago". */
+/** How far away a moment is: "in 3 hours", "5 minutes ago". */
 export function distance(text) {
   if (!text) return "–";
   const seconds = (new Date(text) - Date.now()) / 1000;
-  return t(seconds >= 0 ? "time.in" : "time.ago", { span: duration(seconds) });
+  const [count, unit] = Math.abs(seconds) < 1 ? [0, "second"] : span(seconds);
+  const words = new Intl.RelativeTimeFormat(locale(), { numeric: "auto" });
+  return words.format(Math.round(Math.sign(seconds) * count), unit);
 }

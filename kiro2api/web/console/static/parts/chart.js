@@ -1,6 +1,6 @@
 // Charts over time. The library is fetched with the first chart; colours follow the theme.
 import { html, useEffect, useRef, useState } from "../lib.js";
-import { compact, language, t } from "../i18n.js";
+import { compact, language, moment, t } from "../i18n.js";
 import { theme, useShared } from "../state.js";
 
 let library = null;
@@ -32,13 +32,17 @@ export function Chart({ label, at, series, height = 240, format = compact }) {
     if (!Plot || !at.length) return undefined;
     const soft = colour("--text-soft");
     const axis = { stroke: soft, grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+    // Half a step on both sides, so that the first and the last bar are whole.
+    const edge = at.length > 1 ? (at[1] - at[0]) / 2 : 1800;
+    const long = at[at.length - 1] - at[0] > 2 * 86400;
+    const when = (mark) => moment(mark * 1000, long ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" });
     const plot = new Plot({
       width: box.current.clientWidth || 600,
       height,
       legend: { show: false },
       cursor: { y: false, points: { size: 7 } },
-      scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
-      axes: [axis, { ...axis, size: 56, values: (_, marks) => marks.map((mark) => format(mark)) }],
+      scales: { x: { range: (_, first, last) => [first - edge, last + edge] }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
+      axes: [{ ...axis, values: (_, marks) => marks.map(when) }, { ...axis, size: 56, values: (_, marks) => marks.map((mark) => format(mark)) }],
       series: [{}, ...series.map((each) => {
         const line = colour(`--chart-${each.colour}`);
         return {
@@ -50,7 +54,7 @@ export function Chart({ label, at, series, height = 240, format = compact }) {
           paths: each.bars ? Plot.paths.bars({ size: [0.72, 40], radius: 0.18 }) : Plot.paths.spline(),
         };
       })],
-    }, [at, ...series.map((each) => each.values)], box.current);
+    }, [at, ...series.map((each) => each.drawn || each.values)], box.current);
     const watch = new ResizeObserver(() => plot.setSize({ width: box.current.clientWidth, height }));
     watch.observe(box.current);
     return () => {
@@ -58,14 +62,13 @@ export function Chart({ label, at, series, height = 240, format = compact }) {
       plot.destroy();
     };
   }, [Plot, at, series, looks, tongue, height]);
-  const words = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "short" });
   return html`<figure aria-label=${label}>
     <div class="chart" ref=${box} aria-hidden="true"></div>
     <ul class="legend" aria-hidden="true">${series.map((each) => html`<li>
       <span class=${`swatch c${each.colour}`}></span>${each.label}</li>`)}</ul>
     <table class="out-of-sight"><caption>${label}</caption>
       <thead><tr><th scope="col">${t("time.moment")}</th>${series.map((each) => html`<th scope="col">${each.label}</th>`)}</tr></thead>
-      <tbody>${at.map((when, row) => html`<tr><th scope="row">${words.format(new Date(when * 1000))}</th>
+      <tbody>${at.map((when, row) => html`<tr><th scope="row">${moment(when * 1000)}</th>
         ${series.map((each) => html`<td>${format(each.values[row])}</td>`)}</tr>`)}</tbody></table>
   </figure>`;
 }

@@ -26,8 +26,9 @@ export function Headline({ totals }) {
 
 const CHARTS = {
   requests: (series) => [
+    // Drawn on top of each other: what failed shows above what was served.
+    { label: t("figures.failed-short"), values: series.map((each) => each.failed), drawn: series.map((each) => each.served + each.failed), colour: 5, bars: true },
     { label: t("figures.served"), values: series.map((each) => each.served), colour: 2, bars: true },
-    { label: t("figures.failed-short"), values: series.map((each) => each.failed), colour: 5, bars: true },
   ],
   tokens: (series) => [
     { label: t("figures.input"), values: series.map((each) => each.input_tokens), colour: 1 },

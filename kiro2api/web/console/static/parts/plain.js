@@ -52,7 +52,7 @@ export function Card({ title, actions, flush, dim, children, ...rest }) {
 
 export function Stat({ label, value, note }) {
   return html`<div class="card stat"><span class="label">${label}</span>
-    <span class="value">${value}</span>${note && html`<span class="note">${note}</span>`}</div>`;
+    <span class="value">${value}</span>${note && html`<span class="under">${note}</span>`}</div>`;
 }
 
 /** How much of something is left, from 0 to 1. */

@@ -93,7 +93,7 @@ export function Account({ id }) {
     <div class="grid two">
       <${Card} title=${t("accounts.standing")}><${Facts} rows=${[
         [t("accounts.state"), html`<${Badge} tone=${tone_of(row.status)}>${word("state-of", row.status)}<//>`],
-        [t("accounts.reason"), row.status !== "ready" && row.error ? word("reason", row.error) : ""],
+        [t("accounts.reason"), ["cooling", "probing"].includes(row.status) && row.error ? word("reason", row.error) : ""],
         [t("accounts.returns-at"), row.returns_at && `${moment(row.returns_at)} (${distance(row.returns_at)})`],
         [t("accounts.in-flight"), number(row.in_flight)],
         [t("accounts.success"), row.request_count ? `${percent(row.success_count / row.request_count)} (${t("accounts.of", { served: number(row.success_count), all: number(row.request_count) })})` : "–"],

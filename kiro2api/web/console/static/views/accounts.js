@@ -16,7 +16,7 @@ const SIZE = 50;
 
 export function State({ row }) {
   return html`<div class="stack tight"><span><${Badge} tone=${tone_of(row.status)}>${word("state-of", row.status)}<//></span>
-    ${row.status !== "ready" && row.error && html`<span class="soft small">${word("reason", row.error)}</span>`}
+    ${["cooling", "probing"].includes(row.status) && row.error && html`<span class="soft small">${word("reason", row.error)}</span>`}
     ${row.returns_at && html`<span class="soft small" title=${moment(row.returns_at)}>${t("accounts.returns", { when: distance(row.returns_at) })}</span>`}</div>`;
 }
 

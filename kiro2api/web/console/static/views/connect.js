@@ -41,7 +41,7 @@ export default function Connect() {
   const choices = models.includes(model) ? models : [model, ...models];
   return html`<div class="page"><${PageHead} title=${t("nav.connect")} hint=${t("connect.hint")} />
     <${Card}><div class="filters">
-      <${TextField} wide label=${t("connect.address")} value=${origin} onChange=${set_origin} hint=${t("connect.address-hint")} />
+      <${TextField} wide label=${t("connect.address")} value=${origin} onChange=${set_origin} />
       ${admin && html`<${Select} label=${t("connect.group")} value=${group} onChange=${set_group}
         choices=${[["", t("connect.default-group")], ...groups.filter((each) => each.name !== "default").map((each) => [each.name, each.display_name || each.name])]} />`}
       <${Select} label=${t("connect.model")} value=${model} onChange=${set_model} choices=${choices.map((each) => [each, each])} />

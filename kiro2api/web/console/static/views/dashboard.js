@@ -11,8 +11,8 @@ import { STATES, tone_of } from "../parts/states.js";
 function Pool({ pool }) {
   return html`<${Card} title=${t("dashboard.pool")} actions=${html`<a href="#/accounts" class="small">${t("dashboard.all-accounts")}</a>`}>
     <div class="stack"><div class="row"><span class="stat"><span class="value">${number(pool.ready)} / ${number(pool.total)}</span>
-        <span class="note">${t("dashboard.ready")}</span></span>
-      <span class="push stat"><span class="value">${number(pool.in_flight)}</span><span class="note">${t("dashboard.in-flight")}</span></span></div>
+        <span class="under">${t("dashboard.ready")}</span></span>
+      <span class="push stat"><span class="value">${number(pool.in_flight)}</span><span class="under">${t("dashboard.in-flight")}</span></span></div>
     <${Bar} share=${pool.total ? pool.ready / pool.total : 0} label=${t("dashboard.ready")} />
     <div class="row tight">${STATES.filter((state) => pool[state]).map((state) => html`<a href=${address("accounts", "", { state })}>
       <${Badge} tone=${tone_of(state)}>${word("state-of", state)} ${number(pool[state])}<//></a>`)}</div></div><//>`;
@@ -21,8 +21,8 @@ function Pool({ pool }) {
 function Burn({ burn }) {
   const worrying = (burn.accounts || []).filter((each) => each.exhausted_at || each.credits_left != null).slice(0, 6);
   return html`<${Card} title=${t("dashboard.burn")}><div class="stack">
-    <div class="row"><span class="stat"><span class="value">${burn.credits_left == null ? "–" : compact(burn.credits_left)}</span><span class="note">${t("dashboard.credits-left")}</span></span>
-      <span class="push stat"><span class="value">${number(burn.credits_per_hour, 2)}</span><span class="note">${t("dashboard.per-hour")}</span></span></div>
+    <div class="row"><span class="stat"><span class="value">${burn.credits_left == null ? "–" : compact(burn.credits_left)}</span><span class="under">${t("dashboard.credits-left")}</span></span>
+      <span class="push stat"><span class="value">${number(burn.credits_per_hour, 2)}</span><span class="under">${t("dashboard.per-hour")}</span></span></div>
     <p class="soft small">${burn.exhausted_at ? t("dashboard.runs-out", { when: distance(burn.exhausted_at), at: moment(burn.exhausted_at) }) : t("dashboard.lasts")}
       ${burn.resets_at ? ` ${t("dashboard.resets", { when: distance(burn.resets_at) })}` : ""}</p>
     ${worrying.length > 0 && html`<ul class="stack tight">${worrying.map((each) => html`<li class="row small"><a href=${address("accounts", each.id)}>${each.name}</a>

@@ -47,8 +47,8 @@ function List({ asked }) {
   const columns = [
     { name: "at", title: t("requests.at"), lead: true, draw: (row) => html`<a class="nowrap number" href=${address("requests", row.request_id)}>${moment(row.started, { dateStyle: "short", timeStyle: "medium" })}</a>` },
     { name: "status", title: t("requests.status"), draw: (row) => html`<${Status} row=${row} />` },
-    { name: "model", title: t("requests.model"), draw: (row) => html`<span class="break">${row.model}</span>` },
-    { name: "account", title: t("requests.account"), draw: (row) => row.account || "–" },
+    { name: "model", title: t("requests.model"), draw: (row) => html`<span class="nowrap">${row.model}</span>` },
+    { name: "account", title: t("requests.account"), draw: (row) => html`<span class="nowrap">${row.account || "–"}</span>` },
     { name: "key", title: t("requests.key"), draw: (row) => row.key },
     { name: "first", title: t("requests.first"), right: true, draw: (row) => duration(row.first_event_seconds) },
     { name: "total", title: t("requests.total"), right: true, draw: (row) => duration(row.total_seconds) },
