@@ -30,6 +30,7 @@ setup(
             for pattern in ("*.*", "parts/*.js", "views/*.js", "i18n/*.js", "vendor/*.*")
         ],
     },
+    entry_points={"console_scripts": ["kiro2api = kiro2api.commands.main:main"]},
     zip_safe=False,
     install_requires=[
         "twisted[tls]>=26.10,<27",
@@ -43,13 +44,17 @@ setup(
         "jsonschema>=4.23,<5",
         "sqlalchemy>=2.1,<2.2",
         "alembic>=1.20,<2",
+        "cryptography>=46,<60",
         "pypdf>=7.1,<8",
         "pillow>=13,<14",
     ],
     extras_require={
         # Word and Excel: an extra, because lxml comes with them and few clients send any.
         "documents": ["python-docx>=1.2,<2", "openpyxl>=3.1,<4"],
+        # PostgreSQL in the place of the SQLite file.
+        "postgres": ["psycopg[binary]>=3.2,<4"],
         "test": [
+            "psycopg[binary]>=3.2,<4",
             "python-docx>=1.2,<2",
             "openpyxl>=3.1,<4",
             "pytest>=9.2,<10",
