@@ -47,6 +47,7 @@ setup(
         "cryptography>=46,<60",
         "pypdf>=7.1,<8",
         "pillow>=13,<14",
+        "prometheus-client>=0.26,<1",
     ],
     extras_require={
         # Word and Excel: an extra, because lxml comes with them and few clients send any.

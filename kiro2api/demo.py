@@ -39,22 +39,22 @@ class Demo(Service):
 
     def prepare(self, say: Callable[[str], None], foreground: bool) -> None:
         """Take both ports and say how to try it; raises StartFailed and leaves nothing behind."""
-        from kiro2api.emulator.accounts import DEMO
         from kiro2api.emulator.app import Emulator
+        from kiro2api.emulator.cast import cast, entries
         from kiro2api.emulator.service import make_site
 
-        site = make_site(Emulator(self._reactor, pace=PACE))
+        everybody = cast(self._reactor.seconds())
+        site = make_site(Emulator(self._reactor, everybody, pace=PACE))
         port: Any = self._reactor.listenTCP(0, site, interface="127.0.0.1")
         self._upstream = port
         base = f"http://127.0.0.1:{port.getHost().port}"
         self._folder = tempfile.mkdtemp(prefix="kiro2api-demo-")
-        accounts = msgspec.json.encode(
-            [{"auth": "Social", "refreshToken": DEMO.refresh_token, "name": DEMO.name}]
-        ).decode()
+        accounts = msgspec.json.encode(entries(everybody)).decode()
         settings = dataclasses.replace(
             self._settings,
             client_token=self._settings.client_token or (Secret(KEY),),
             auth_token=Secret(accounts),
+            db_url=None,
             db_path=str(Path(self._folder) / "kiro2api.db"),
             upstream_url=base,
             social_auth_url=base,
@@ -74,6 +74,8 @@ class Demo(Service):
         for line in (
             "",
             f"kiro2api serves a demonstration on {base}; its answers are invented.",
+            "",
+            f"Console: open {base} in a browser and log in with the key {key}",
             "",
             "Claude Code:",
             f"    ANTHROPIC_BASE_URL={base} ANTHROPIC_AUTH_TOKEN={key} claude",

@@ -43,7 +43,8 @@ class Scope(Enum):
     ACCOUNT_MODEL = "account_model"
     """This account with this model: it is not asked for it for a while; another may have it."""
     MODEL = "model"
-    """This model at this moment: another account may try, nobody is parked."""
+    """This model at this moment: one more account may try, nobody is parked; for others of the
+    same group the model rests for some seconds."""
     SERVICE = "service"
     """The service or the way to it: cool the account down briefly, try the next."""
 
@@ -115,6 +116,15 @@ class ModelNotFound(KiroError):
     """No account offers this model."""
 
     default_kind = Kind.MODEL_NOT_FOUND
+
+
+class Conflict(KiroError):
+    """An operator wants what cannot be had beside what is there; ``details`` may show that.
+
+    Only the operator's API meets it, which answers 409.
+    """
+
+    default_kind = Kind.INVALID_REQUEST
 
 
 class BodyTooLarge(KiroError):

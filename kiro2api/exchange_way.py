@@ -10,11 +10,11 @@ from typing import Final
 
 import msgspec
 
-from kiro2api.conversation.question import Conversation, Text, Turn
+from kiro2api.conversation.question import Conversation, Document, Text, Turn
 from kiro2api.errors import UpstreamFault
-from kiro2api.kiro.models import Model, choose_upstream_id
+from kiro2api.kiro.models import AUTO, Model, choose_upstream_id
+from kiro2api.kiro.prepared import Prepared
 from kiro2api.kiro.reasoning import Abilities, request_fields, takes_tags
-from kiro2api.kiro.request import Prepared
 from kiro2api.kiro.thinking import preface
 from kiro2api.kiro.unmet import Unmet
 from kiro2api.kiro.wording import SILENT
@@ -23,6 +23,8 @@ from kiro2api.upstream.interfaces import OfferedModel
 _SIGNATURE = "THINKING_SIGNATURE_INVALID"
 _FIELDS = "additionalmodelrequestfields"
 _POINT = "cachepoint"
+_DOCUMENT = "DOCUMENT_"
+_DOCUMENTS = "DOCUMENT"
 
 CACHE_POINTS: Final = 4
 """How many a model takes that has a prompt cache and says no number."""
@@ -34,7 +36,9 @@ class Way(msgspec.Struct, frozen=True):
     ``window`` and ``max_output`` are in tokens; ``sure`` whether the window is more than a guess.
     ``fields`` is the JSON text of the additional fields, ``preface`` what asks for reasoning where
     there are none; ``replay`` whether signed reasoning of earlier answers is sent back;
-    ``cache_points`` how many points of a prompt cache may be set.
+    ``cache_points`` how many points of a prompt cache may be set, none of them before
+    ``point_tokens`` tokens; ``documents`` whether documents are sent as such. ``listed``: whether
+    the account is offered the model, None where its list is not known or does not matter.
     """
 
     model: str
@@ -45,27 +49,31 @@ class Way(msgspec.Struct, frozen=True):
     preface: str = ""
     replay: bool = False
     cache_points: int = 0
+    point_tokens: int = 0
+    documents: bool = False
+    listed: bool | None = None
 
 
 class Question:
     """A conversation, prepared once for each form that it must have.
 
-    :param write: the conversation as a body; called with ``replay`` and ``preface``.
+    :param write: the conversation as a body; of the way, only ``replay``, ``preface`` and
+        ``documents`` count.
     """
 
     def __init__(
-        self, conversation: Conversation, write: Callable[[Conversation, bool, str], Prepared]
+        self, conversation: Conversation, write: Callable[[Conversation, Way], Prepared]
     ) -> None:
         self.conversation = conversation
         self._write = write
-        self._written: dict[tuple[bool, str], Prepared] = {}
+        self._written: dict[tuple[bool, str, bool], Prepared] = {}
 
     def prepared(self, way: Way) -> Prepared:
         """For this way; raises RequestRejected."""
-        key = (way.replay, way.preface)
+        key = (way.replay, way.preface, way.documents)
         prepared = self._written.get(key)
         if prepared is None:
-            prepared = self._written[key] = self._write(self.conversation, *key)
+            prepared = self._written[key] = self._write(self.conversation, way)
         return prepared
 
     def forget(self) -> None:
@@ -89,19 +97,19 @@ def find_way(
     *,
     abilities: Abilities,
     replay: bool,
-    takes_fields: Callable[[str], bool],
-    takes_points: Callable[[str], bool] = lambda id: True,
+    takes: Callable[[str, str], bool] = lambda what, id: True,
 ) -> Way:
     """The best way as far as it is known.
 
     :param offered: what the account is offered, None where that is unknown.
-    :param takes_fields: False for an upstream id that has just refused its fields.
-    :param takes_points: False for an upstream id that has just refused cache points.
+    :param takes: False for what an upstream id has just refused: ``fields``, ``cache_points`` or
+        ``documents``.
     """
     by_id = {entry.id: entry for entry in offered or ()}
     chosen = choose_upstream_id(model, None if offered is None else by_id.keys())
     entry = by_id.get(chosen) or OfferedModel(chosen)
     ability = abilities.of(chosen, entry.fields_schema)
+    points = entry.supports_caching and takes("cache_points", chosen)
     way = Way(
         chosen,
         entry.max_input_tokens or model.window,
@@ -109,16 +117,25 @@ def find_way(
         sure=model.known or entry.max_input_tokens > 0,
         # What signs nothing has no use for signatures, and may refuse them.
         replay=replay and bool(ability),
-        cache_points=(entry.max_checkpoints or CACHE_POINTS)
-        if entry.supports_caching and takes_points(chosen)
-        else 0,
+        cache_points=(entry.max_checkpoints or CACHE_POINTS) if points else 0,
+        point_tokens=entry.min_checkpoint_tokens,
+        documents=_DOCUMENTS in entry.input_types
+        and takes("documents", chosen)
+        and has_documents(conversation),
+        # Everybody has the one that stands for all, also where it is not listed.
+        listed=None if offered is None or chosen == AUTO else chosen in by_id,
     )
     wanted = conversation.reasoning
     if wanted.mode is None and wanted.effort is None:
         return way
-    if ability and takes_fields(chosen):
+    if ability and takes("fields", chosen):
         return msgspec.structs.replace(way, fields=request_fields(wanted, ability))
     return without_fields(way, conversation)
+
+
+def has_documents(conversation: Conversation) -> bool:
+    """Whether a turn holds a document; those inside of tool results are told as text anyway."""
+    return any(type(part) is Document for turn in conversation.turns for part in turn.parts)
 
 
 def without_fields(way: Way, conversation: Conversation) -> Way:
@@ -127,16 +144,18 @@ def without_fields(way: Way, conversation: Conversation) -> Way:
     return msgspec.structs.replace(way, fields=b"", preface=tags)
 
 
-def blames_fields(fault: UpstreamFault) -> bool:
-    """Whether the upstream refuses the additional fields."""
-    return _FIELDS in fault.message.lower()
+def other_way(fault: UpstreamFault, way: Way, conversation: Conversation) -> tuple[str, Way] | None:
+    """What the upstream has just refused, and the way without it; None if it is none of that.
 
-
-def blames_cache_points(fault: UpstreamFault) -> bool:
-    """Whether the upstream refuses points of a prompt cache."""
-    return _POINT in fault.message.lower()
-
-
-def blames_signature(fault: UpstreamFault) -> bool:
-    """Whether the upstream refuses reasoning that was sent back."""
-    return fault.code == _SIGNATURE
+    Wire: the refusals of fields and cache points are known by their words only.
+    """
+    said = fault.message.lower()
+    if way.fields and _FIELDS in said:
+        return "fields", without_fields(way, conversation)
+    if way.cache_points and _POINT in said:
+        return "cache_points", msgspec.structs.replace(way, cache_points=0)
+    if way.replay and fault.code == _SIGNATURE:
+        return "signature", msgspec.structs.replace(way, replay=False)
+    if way.documents and (fault.code or "").startswith(_DOCUMENT):
+        return "documents", msgspec.structs.replace(way, documents=False)
+    return None

@@ -27,8 +27,9 @@ from kiro2api.exchange import Offers
 from kiro2api.exchange_way import Way, find_way
 from kiro2api.explain_repairs import repairs
 from kiro2api.kiro.models import Catalogue, Model
+from kiro2api.kiro.prepared import Prepared
 from kiro2api.kiro.reasoning import Abilities
-from kiro2api.kiro.request import Prepared, conversation_key, prepare
+from kiro2api.kiro.request import conversation_key, prepare
 from kiro2api.redaction import Secret
 from kiro2api.upstream.headers import RequestHeaders
 from kiro2api.websearch_tool import planned
@@ -103,7 +104,7 @@ class Explainer:
             prepared = self._prepared(asked.conversation, way)
         except RequestRejected as error:
             return {**told, "error": _error(error, dialect, "translation")}
-        payload = prepared.body(way.model, "", way.fields, way.cache_points)
+        payload = prepared.body(way.model, "", way.fields, way.cache_points, way.point_tokens)
         sent = msgspec.json.decode(payload)
         told["payload"] = msgspec.Raw(payload)
         told["sizes"] = _sizes(payload, sent)
@@ -119,6 +120,7 @@ class Explainer:
             tool_description_limit=self._tool_description_limit,
             replay_thinking=way.replay,
             preface=way.preface,
+            documents=way.documents,
         )
 
     def _way(self, conversation: Conversation, model: Model, account: Account | None) -> Way:
@@ -128,7 +130,6 @@ class Explainer:
             conversation,
             abilities=self._abilities,
             replay=self._replay_thinking,
-            takes_fields=lambda id: True,
         )
 
     def _account(self, account: Account, way: Way) -> dict[str, Any]:
@@ -145,6 +146,7 @@ class Explainer:
             "thinking_tags": bool(way.preface),
             "replays_thinking": way.replay,
             "cache_points": way.cache_points,
+            "documents": way.documents,
         }
 
     def _header_names(self, account: Account) -> list[str]:

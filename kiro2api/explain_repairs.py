@@ -159,7 +159,8 @@ def _left_out(
     replayed = sum("reasoningContent" in answer for answer in answered)
     if thoughts != replayed:
         yield {"what": "earlier reasoning left out", "given": thoughts, "sent": replayed}
-    if noted := sum(isinstance(part, (Document, Reference)) for part in given):
+    papers = sum(len(inner.get("documents") or ()) for m in messages for inner in m.values())
+    if noted := sum(isinstance(part, (Document, Reference)) for part in given) - papers:
         yield {"what": "documents and addresses replaced by a note or read", "count": noted}
 
 

@@ -7,10 +7,21 @@ or texts of a conversation.
 
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 import txaio.tx
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One try with one account. ``outcome``: ``served``, or the code or kind of its failure;
+    ``status`` is that of the upstream, 0 where there was none."""
+
+    account: str
+    upstream_model: str = ""
+    outcome: str = ""
+    status: int = 0
+    seconds: float = 0.0
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -20,6 +31,9 @@ class Record(msgspec.Struct, frozen=True):
     kind of the failure, else empty. ``started`` is in epoch seconds; ``queue_seconds`` until an
     account was lent, ``first_event_seconds`` until the first event (None where there was none)
     and ``total_seconds`` all count from ``started``. ``usage_provenance``: who counted tokens.
+    ``attempts_detail`` are its attempts, ``repairs`` the names of what was done to a request or an
+    answer that would not have passed, ``searches`` how often the web was searched; ``key_id`` is
+    that of a stored key, else 0.
     """
 
     request_id: str
@@ -45,6 +59,10 @@ class Record(msgspec.Struct, frozen=True):
     credits: float = 0.0
     attempts: int = 1
     upstream_request_id: str = ""
+    attempts_detail: tuple[Attempt, ...] = ()
+    repairs: tuple[str, ...] = ()
+    searches: int = 0
+    key_id: int = 0
 
 
 class Totals(msgspec.Struct):
@@ -79,6 +97,8 @@ OTHER = ("other", "other")
 class Meter:
     """Keeps sums and the latest records, and writes one line for each.
 
+    ``listeners`` are called with each record; they must be quick and must not fail.
+
     :param kept: how many records ``recent`` holds.
     :param pairs: how many pairs of account and model are summed apart; clients choose names of
         models, so what comes later is summed together under ``OTHER``.
@@ -90,6 +110,7 @@ class Meter:
         self._recent: deque[Record] = deque(maxlen=kept)
         self._pairs = pairs
         self._totals: dict[tuple[str, str], Totals] = {}
+        self.listeners: list[Callable[[Record], None]] = []
 
     @property
     def totals(self) -> Mapping[tuple[str, str], Totals]:
@@ -111,6 +132,8 @@ class Meter:
             totals = self._totals[pair] = Totals()
         totals.add(record)
         self._recent.append(record)
+        for listener in self.listeners:
+            listener(record)
         self.log.info("{line}", line=Line(record), record=record)
 
 

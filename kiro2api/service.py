@@ -22,7 +22,7 @@ from kiro2api.accounts.sources import Configured, SourceError, read_accounts
 from kiro2api.settings import Settings, loopback_only, redacted
 from kiro2api.starting import StartFailed, StartingReactor
 from kiro2api.store.database import Database, StoreError
-from kiro2api.store.keys import KeyRows, StoredKey, new_key
+from kiro2api.store.keys import GENERATED, KeyRows, new_key
 from kiro2api.wiring import Wiring
 
 START_SECONDS = 60.0
@@ -56,6 +56,11 @@ def opened(reactor: Any, listen: str, factory: IProtocolFactory) -> IListeningPo
     return ports[0]
 
 
+def place_of_store(settings: Settings) -> str:
+    """The database's address, or the path of its file; may hold a password."""
+    return settings.db_url.reveal() if settings.db_url else settings.db_path
+
+
 class Startable(Protocol):
     """What can be rehearsed."""
 
@@ -70,20 +75,36 @@ class Gateway(Service):
 
     :param reactor: never imported here.
     :param configured: the operator's accounts.
+    :param worker: this process's number among ``workers``, 0 where it serves alone.
     """
 
     log = Logger()
 
-    def __init__(self, settings: Settings, reactor: Any, configured: Configured) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reactor: Any,
+        configured: Configured,
+        *,
+        worker: int = 0,
+        workers: int = 1,
+    ) -> None:
         self.settings = settings
         self.configured = configured
         self._reactor = reactor
         self._port: IListeningPort | None = None
+        self._own_metrics = worker in (0, 1)
         self.listening_reactor = reactor
         """What the endpoint is given; another where several processes share the port."""
         self._starting = StartingReactor(reactor)
-        self.database = Database(settings.db_path, self._starting)
-        self.parts = Wiring(settings, reactor, configured, self.database)
+        self.database = Database(place_of_store(settings), self._starting)
+        try:
+            self.parts = Wiring(
+                settings, reactor, configured, self.database, worker=worker, workers=workers
+            )
+        except StoreError as error:
+            raise StartFailed(str(error)) from None
+        self._metrics_port: IListeningPort | None = None
 
     # ── start ────────────────────────────────────────────────────────────────
 
@@ -93,7 +114,15 @@ class Gateway(Service):
         Apart from the rest of the start, because twistd leaves the terminal in between: a port
         that cannot be had is told while there is still somebody to read it.
         """
-        self._port = opened(self.listening_reactor, self.settings.listen, self.parts.site)
+        settings = self.settings
+        self._port = opened(self.listening_reactor, settings.listen, self.parts.site)
+        if settings.metrics_listen and self._own_metrics:
+            site = self.parts.metrics_site
+            try:
+                self._metrics_port = opened(self._reactor, settings.metrics_listen, site)
+            except StartFailed:
+                self._port.stopListening()
+                raise
 
     def privilegedStartService(self) -> None:
         """Open the store and load what it keeps; take the port, if that has not been done.
@@ -104,18 +133,26 @@ class Gateway(Service):
         starting, database = self._starting, self.database
         try:
             starting.wait_for(database.start(), START_SECONDS)
-            starting.wait_for(self.parts.pool.start(), START_SECONDS)
-            self._admit(starting.wait_for(KeyRows(database).digests(), START_SECONDS))
+            starting.wait_for(Deferred.fromCoroutine(self._take_over()), START_SECONDS)
             if self._port is None:
                 self.take_port()
         except (StoreError, StartFailed) as error:
             starting.wait_for(database.stop(), START_SECONDS)
-            if self._port is not None:
-                self._port.stopListening()
+            for port in (self._port, self._metrics_port):
+                if port is not None:
+                    port.stopListening()
             message = str(error)
             self.log.critical("cannot start: {message}", message=message)
             raise StartFailed(message) from None
         starting.hand_over()
+
+    async def _take_over(self) -> None:
+        """Read what is stored; what is changed from the first of these reads on is followed."""
+        parts = self.parts
+        await parts.following.begin()
+        await parts.admin.settings.load()
+        await parts.accounts.start()
+        await parts.admin.keys.load()
 
     def startService(self) -> None:
         """Begin the work that goes on in the background."""
@@ -123,18 +160,26 @@ class Gateway(Service):
         settings, log = self.settings, self.log
         log.info("kiro2api {version} serves {url}", version=__version__, url=self.address())
         log.info("listening on {listen}", listen=settings.listen)
-        log.info("database: {path}", path=settings.db_path)
+        log.info("database: {place}", place=self.database.place)
         shown = redacted(settings)
         log.debug("settings: {settings}", settings=" ".join(f"{k}={v}" for k, v in shown.items()))
         for note in (*settings.notes, *self.configured.warnings):
             log.warn("{note}", note=note)
-        if not self.configured.accounts:
-            log.warn("no accounts are configured: set KIRO_AUTH_TOKEN")
-        for group in self.parts.pool.groups():
-            members = self.parts.members(group)
+        parts = self.parts
+        if not parts.pool.accounts():
+            log.warn(
+                "there are no accounts: set KIRO_AUTH_TOKEN, add one at {url},"
+                " or use kiro2api login",
+                url=self.address(),
+            )
+        for group in parts.pool.groups():
+            members = parts.accounts.members(group)
             if members:
                 log.info("accounts in group {group}: {count}", group=group, count=len(members))
-        self.parts.keeper.startService()
+        parts.accounts.keeper.startService()
+        parts.accounts.quotas.startService()
+        parts.following.startService()
+        parts.admin.start()
 
     def address(self) -> str:
         """The URL at which clients on this machine reach the service; else the endpoint."""
@@ -144,16 +189,6 @@ class Gateway(Service):
         scheme = "https" if self.settings.listen.startswith("ssl:") else "http"
         name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.host, host.host)
         return f"{scheme}://{f'[{name}]' if ':' in name else name}:{host.port}"
-
-    def _admit(self, keys: tuple[StoredKey, ...]) -> None:
-        """Keys that were made here serve as long as none is configured."""
-        from kiro2api.web.gate import Caller, Role
-
-        if self.settings.client_token:
-            return
-        role: Role = "client" if self.settings.admin_token else "admin"
-        for key in keys:
-            self.parts.gate.add(key.digest, Caller(key.name, role))
 
     # ── stop ─────────────────────────────────────────────────────────────────
 
@@ -167,11 +202,18 @@ class Gateway(Service):
         if self._port is not None:
             port, self._port = self._port, None
             await _settled(port.stopListening())
+        parts.admin.broadcast.stop()
         await parts.site.drain(self.settings.drain_seconds)
-        await parts.keeper.stopService()
+        if self._metrics_port is not None:
+            port, self._metrics_port = self._metrics_port, None
+            await _settled(port.stopListening())
+            await parts.metrics_site.drain(0.0)
+        await parts.following.stopService()
         await parts.media.stop()
         parts.offers.stop()
-        await parts.pool.stop()
+        await parts.accounts.stop()
+        await parts.admin.stop()
+        await parts.held.stop()
         for agent in parts.agents:
             await agent.close()
         await self.database.stop()
@@ -222,7 +264,7 @@ def rehearse(gateway: Startable, reactor: Any, say: Callable[[str], None]) -> No
     """
     settings = gateway.settings
     starting = StartingReactor(reactor)
-    database = Database(settings.db_path, starting)
+    database = Database(place_of_store(settings), starting)
     try:
         starting.wait_for(database.start(), START_SECONDS)
         rows = KeyRows(database)
@@ -236,7 +278,7 @@ def rehearse(gateway: Startable, reactor: Any, say: Callable[[str], None]) -> No
         gateway.take_port()
         if keyless:
             key = new_key()
-            starting.wait_for(rows.add("generated", key, "client"), START_SECONDS)
+            starting.wait_for(rows.add(GENERATED, key, "client"), START_SECONDS)
             say("No KIRO_CLIENT_TOKEN is set, so a client key was made. It is shown only now:")
             say(f"    {key.reveal()}")
     except StoreError as error:

@@ -37,6 +37,12 @@ class ConfigError(KiroError):
 
 _BY_ENV: Final = {setting.env: name for name, setting in TABLE.items()}
 _IN_TOML: Final = frozenset(TABLE) - {"config"}
+_ORIGINS: Final = {
+    "the command line": "option",
+    "the environment": "environment",
+    ".env": "environment",
+    "the TOML file": "file",
+}
 _IGNORED: Final = frozenset({"GIN_MODE"})
 
 
@@ -63,12 +69,12 @@ def load(
         ("the TOML file", _from_toml(document, notes)),
     )
     values: dict[str, object] = {}
-    given = set()
+    given: dict[str, str] = {}
     for name, setting in TABLE.items():
         for place, texts in places:
             if text := texts.get(name):
                 values[name] = _read(setting, text, place)
-                given.add(name)
+                given[name] = _ORIGINS[place]
                 break
         else:
             values[name] = _default(setting)
@@ -76,7 +82,13 @@ def load(
         values["listen"] = str(values["listen"]).replace("{PORT}", str(values["port"]))
     elif "port" in given:
         notes.append("PORT has no effect because KIRO_LISTEN is given")
-    return Settings(**values, models=models, aliases=aliases, notes=tuple(notes))  # type: ignore[arg-type]
+    return Settings(
+        **values,  # type: ignore[arg-type]
+        models=models,
+        aliases=aliases,
+        notes=tuple(notes),
+        origins=given,
+    )
 
 
 def config_path(
@@ -181,7 +193,8 @@ def _from_toml(document: Mapping[str, object], notes: list[str]) -> dict[str, st
         if key not in _IN_TOML:
             notes.append(f"{key!r} in the TOML file is not a setting{_nearest(key, _IN_TOML)}")
             continue
-        items = value if isinstance(value, list) and key == "client_token" else [value]
+        many = TABLE[key].kind.absent == ()
+        items = value if many and isinstance(value, list) else [value]
         if not all(isinstance(item, str | int | float) for item in items):
             raise ConfigError(
                 f"{TABLE[key].env}: the value of {key!r} in the TOML file has the wrong type;"

@@ -127,3 +127,42 @@ class AccessSettings:
             "The TOML file to read; the default one may be missing.",
         ),
     ]
+    session_hours: Annotated[
+        int,
+        Setting(
+            "KIRO_SESSION_HOURS",
+            whole(1, 8760),
+            "12",
+            "How long a login to the console lasts.",
+            "hours",
+        ),
+    ]
+    metrics_listen: Annotated[
+        str | None,
+        Setting(
+            "KIRO_METRICS_LISTEN",
+            endpoint(),
+            None,
+            "Where /metrics is also served without a key, as a Twisted endpoint string.",
+        ),
+    ]
+    records_days: Annotated[
+        int,
+        Setting(
+            "KIRO_RECORDS_DAYS",
+            whole(1, 3650),
+            "30",
+            "How long records of requests are kept.",
+            "days",
+        ),
+    ]
+    records_max_megabytes: Annotated[
+        int,
+        Setting(
+            "KIRO_RECORDS_MAX_MEGABYTES",
+            whole(0, 1_000_000),
+            "512",
+            "About how much room they may take, the oldest going first; 0 sets no limit.",
+            "megabytes",
+        ),
+    ]

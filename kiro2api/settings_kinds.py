@@ -20,13 +20,15 @@ class Kind(msgspec.Struct, Generic[T], frozen=True):
 
     ``read`` raises ValueError (whose text is never shown) for what it does not accept;
     ``accepts`` completes the sentence "it accepts ...". ``secret``: the value is never printed.
-    ``absent`` is what a setting without a value and without a default has.
+    ``absent`` is what a setting without a value and without a default has. ``choices``: the
+    words, where there are only some.
     """
 
     accepts: str
     read: Callable[[str], T]
     secret: bool = False
     absent: T | None = None
+    choices: tuple[str, ...] = ()
 
 
 def whole(low: int, high: int) -> Kind[int]:
@@ -63,7 +65,7 @@ def choice(*words: str, **synonyms: str) -> Kind[str]:
             raise ValueError
         return word
 
-    return Kind("one of " + ", ".join([*words, *synonyms]), read)
+    return Kind("one of " + ", ".join([*words, *synonyms]), read, choices=words)
 
 
 def yes_or_no() -> Kind[bool]:
@@ -96,12 +98,27 @@ def hidden(accepts: str) -> Kind[Secret]:
     return Kind(accepts, Secret, secret=True)
 
 
-def hidden_list(accepts: str) -> Kind[tuple[Secret, ...]]:
-    """Secret texts separated by commas; blanks around them do not count."""
+def database_url() -> Kind[Secret]:
+    """The address of a PostgreSQL database, which may hold a password."""
+
+    def read(text: str) -> Secret:
+        scheme, _, rest = text.partition("://")
+        if scheme not in ("postgresql", "postgresql+psycopg") or not rest or " " in text:
+            raise ValueError
+        return Secret(f"postgresql+psycopg://{rest}")
+
+    return Kind("an address like postgresql+psycopg://USER:PASSWORD@HOST/NAME", read, secret=True)
+
+
+def hidden_list(accepts: str, shortest: int = 1) -> Kind[tuple[Secret, ...]]:
+    """Secret texts separated by commas; blanks around them do not count.
+
+    :param shortest: characters that each needs at least.
+    """
 
     def read(text: str) -> tuple[Secret, ...]:
         found = [part.strip() for part in text.split(",")]
-        if not any(found):
+        if not any(found) or any(0 < len(part) < shortest for part in found):
             raise ValueError
         return tuple(Secret(part) for part in found if part)
 

@@ -8,7 +8,7 @@ A setting has one name in three spellings: ``KIRO_PING_SECONDS`` in the environm
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Final, get_type_hints
 
 import msgspec
@@ -39,11 +39,16 @@ class ExtraModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Settings(FidelitySettings, UpstreamSettings, AccountSettings, AccessSettings):
-    """All settings, checked. ``notes`` are lines for the log, none of which is an error."""
+    """All settings, checked. ``notes`` are lines for the log, none of which is an error.
+
+    ``origins``: of each setting that was given, whether as an ``option``, in the ``environment``
+    (or ``.env``) or in the ``file``.
+    """
 
     models: Mapping[str, ExtraModel]
     aliases: Mapping[str, str]
     notes: tuple[str, ...]
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 def _table() -> dict[str, Setting]:

@@ -109,6 +109,11 @@ class SearchingStream:
         """See ``AnswerStream``."""
         return self._stream.request_id
 
+    @property
+    def searches(self) -> int:
+        """Searches that have succeeded so far."""
+        return self._searches.succeeded
+
     # ── towards whoever takes the events ─────────────────────────────────────
 
     def first(self) -> Deferred[None]:

@@ -4,21 +4,15 @@
 The only place that knows every room. Must not know ports, signals or how a service is run.
 """
 
-import random
+import secrets
 from typing import Any, cast
 
-from twisted.web.resource import Resource
+from twisted.web.resource import IResource
 
 from kiro2api import __version__
-from kiro2api.accounts.account import DEFAULT_GROUP, Account
-from kiro2api.accounts.keeper import KeeperService
-from kiro2api.accounts.keyring import Keyring
-from kiro2api.accounts.ledger import Ledger
-from kiro2api.accounts.pool import AccountPool
-from kiro2api.accounts.refresh import RefreshOnce
+from kiro2api.accounts.account import DEFAULT_GROUP
 from kiro2api.accounts.sources import Configured
-from kiro2api.accounts.tokensource import IdcTokenSource, SocialTokenSource
-from kiro2api.errors import NotFound
+from kiro2api.following import Following
 from kiro2api.ids import Ids
 from kiro2api.kiro.models import BUILT_IN, Catalogue, Model
 from kiro2api.media.fetch import Fetcher, PinnedAgents, resolver
@@ -26,15 +20,19 @@ from kiro2api.media.limits import Limits
 from kiro2api.media.room import Media
 from kiro2api.metering import Meter
 from kiro2api.settings import Settings
-from kiro2api.store.accounts import AccountRows
+from kiro2api.settings_live import LiveSettings
+from kiro2api.store.changes import ChangeRows
 from kiro2api.store.database import Database
 from kiro2api.store.keys import digest_of
-from kiro2api.store.leases import LeaseRows, this_process
+from kiro2api.store.responses import ResponseRows
+from kiro2api.store.sessions import SessionRows
 from kiro2api.upstream.agent import AgentKind, UpstreamAgent, make_agent, make_http
 from kiro2api.upstream.client import KiroClient
 from kiro2api.upstream.client import Timeouts as UpstreamTimeouts
 from kiro2api.upstream.hosts import Hosts
 from kiro2api.upstream.offers import OfferedModels
+from kiro2api.wiring_accounts import AccountWiring
+from kiro2api.wiring_live import subscribe
 
 USER_AGENT = f"kiro2api/{__version__}"
 
@@ -65,17 +63,24 @@ class Wiring:
     """The service's objects; the attributes are what has to be started, stopped or shown.
 
     :param database: opened by whoever starts the service.
+    :param worker: this process's number among ``workers``, 0 where it serves alone.
     """
 
     def __init__(
-        self, settings: Settings, reactor: Any, configured: Configured, database: Database
+        self,
+        settings: Settings,
+        reactor: Any,
+        configured: Configured,
+        database: Database,
+        *,
+        worker: int = 0,
+        workers: int = 1,
     ) -> None:
         self._settings = settings
         self._reactor = reactor
-        self._configured = configured
         self._database = database
         self.ids = Ids()
-        self._hosts = Hosts(
+        hosts = Hosts(
             upstream=settings.upstream_url or "",
             social=settings.social_auth_url or "",
             oidc=settings.oidc_url or "",
@@ -84,29 +89,38 @@ class Wiring:
         control_agent = self._agent("twisted", _CONTROL_IDLE)
         self.agents = (data_agent, control_agent)
         http = make_http(control_agent)
-        self.pool = self._pool(http)
-        ahead = settings.refresh_ahead_seconds
-        self.keeper = KeeperService(self.pool, reactor, ahead=ahead, spread=ahead / 2)
-        client = KiroClient(
+        self._client = KiroClient(
             data_agent,
             http,
-            self._hosts,
+            hosts,
             reactor,
             version=__version__,
             entropy=self.ids.uuid,
             timeouts=UpstreamTimeouts(answer=settings.headers_timeout_seconds),
             fresh=data_agent.fresh,
         )
-        self.offers = OfferedModels(client, reactor)
+        self.accounts = AccountWiring(
+            settings,
+            reactor,
+            configured,
+            database,
+            http,
+            hosts,
+            self._client,
+            USER_AGENT,
+            self.ids.hex,
+        )
+        self.pool = self.accounts.pool
+        self.offers = OfferedModels(self._client, reactor)
         self.media = self._media()
         self.meter = Meter()
-        self._build_web(client)
-
-    def members(self, group: str) -> list[Account]:
-        """The accounts of a group; raises NotFound for an unknown one."""
-        if group not in self.pool.groups():
-            raise NotFound(f"there is no group {group!r}")
-        return [account for account in self._configured.accounts if account.group == group]
+        self.live = LiveSettings(settings)
+        self._build_web(worker, workers)
+        self.following = Following(
+            ChangeRows(database),
+            (self.accounts.registry.follow, self.admin.keys.follow, self.admin.settings.follow),
+            reactor,
+        )
 
     def _agent(self, kind: AgentKind, max_idle: int) -> UpstreamAgent:
         settings = self._settings
@@ -118,30 +132,6 @@ class Wiring:
             proxy=settings.proxy.reveal() if settings.proxy else "",
         )
 
-    # treq's client has more parameters than are used here, and names none of them.
-    def _pool(self, http: Any) -> AccountPool:
-        reactor, hosts = self._reactor, self._hosts
-        keyring = Keyring(self._configured.credentials)
-        ledger = Ledger(
-            self._configured.accounts,
-            self._configured.disabled,
-            self._settings.cooldown_seconds,
-        )
-        rows = AccountRows(self._database)
-        social = SocialTokenSource(
-            http, reactor, url=f"{hosts.social_auth()}/refreshToken", user_agent=USER_AGENT
-        )
-        idc = IdcTokenSource(
-            http,
-            reactor,
-            url=lambda region: f"{hosts.oidc_of(region)}/token",
-            user_agent=USER_AGENT,
-        )
-        # Even a process that serves alone may meet another: its predecessor, still draining.
-        leases = LeaseRows(self._database, this_process())
-        renewal = RefreshOnce({"social": social, "idc": idc}, rows, keyring, reactor, leases)
-        return AccountPool(ledger, keyring, rows, renewal, reactor, jitter=random.random)
-
     def _media(self) -> Media:
         settings, reactor = self._settings, self._reactor
         fetcher = None
@@ -151,13 +141,13 @@ class Wiring:
         limits = Limits(side=settings.image_max_side, image_bytes=settings.image_max_bytes)
         return Media(reactor, limits=limits, fetcher=fetcher)
 
-    def _build_web(self, client: KiroClient) -> None:
+    def _build_web(self, worker: int, workers: int) -> None:
         # Klein imports the global reactor, so it may only be imported once one was chosen.
         from kiro2api.exchange import Exchanges
         from kiro2api.explain import Explainer
         from kiro2api.web.console.files import ConsoleFiles
         from kiro2api.web.gate import Gate
-        from kiro2api.web.held import ResponsesInMemory
+        from kiro2api.web.gate_models import CatalogueNaming
         from kiro2api.web.listing import ModelShelf
         from kiro2api.web.model_api import ModelApi
         from kiro2api.web.operator_api import OperatorApi
@@ -165,15 +155,31 @@ class Wiring:
         from kiro2api.web.responses_api import ResponsesApi
         from kiro2api.web.root import Root
         from kiro2api.web.serving import Serving, Timeouts
+        from kiro2api.web.sessions import Sessions
+        from kiro2api.web.sessions_door import SessionDoor
         from kiro2api.web.site import ApiSite
+        from kiro2api.wiring_admin import AdminWiring
 
-        settings, reactor = self._settings, self._reactor
+        settings, reactor, accounts = self._settings, self._reactor, self.accounts
         catalogue = catalogue_of(settings)
-        self.gate = Gate(digest_of, settings.max_concurrent)
+        self.gate = Gate(
+            digest_of,
+            settings.max_concurrent,
+            now=reactor.seconds,
+            workers=workers,
+            naming=CatalogueNaming(catalogue),
+        )
         self.gate.configure(settings.client_token, settings.admin_token)
+        sessions = Sessions(
+            SessionRows(self._database),
+            reactor.seconds,
+            hours=lambda: self.live.current.session_hours,
+            new_token=lambda: secrets.token_urlsafe(32),
+        )
+        self.gate.accept(sessions)
         exchanges = Exchanges(
             self.pool,
-            client,
+            self._client,
             catalogue,
             self.offers,
             reactor,
@@ -198,9 +204,10 @@ class Wiring:
             new_id=self.ids.hex,
             media=self.media,
         )
-        shelf = ModelShelf(catalogue, self.members, self.offers, DEFAULT_GROUP)
+        shelf = ModelShelf(catalogue, accounts.members, self.offers, DEFAULT_GROUP)
         models = ModelApi(self.gate, serving, shelf)
-        responses = ResponsesApi(self.gate, serving, ResponsesInMemory(reactor.seconds))
+        self.held = ResponseRows(self._database, reactor)
+        responses = ResponsesApi(self.gate, serving, self.held)
         self.operator = OperatorApi(
             self.gate,
             self.pool,
@@ -210,24 +217,49 @@ class Wiring:
             requests_active=lambda: len(serving.active),
             explainer=Explainer(
                 catalogue,
-                self.members,
+                accounts.members,
                 self.offers,
                 default_group=DEFAULT_GROUP,
                 tool_description_limit=settings.max_tool_description_length,
                 new_id=self.ids.uuid,
                 replay_thinking=settings.replay_thinking,
             ),
+            model_names=lambda: [entry.id for entry in shelf.entries(DEFAULT_GROUP)],
         )
-        root: Resource = Root(
+        self.admin = AdminWiring(
+            settings,
+            reactor,
+            self._database,
+            accounts,
+            self.gate,
+            sessions,
+            self.live,
+            serving,
+            exchanges,
+            self.operator,
+            self.meter,
+            self._client,
+            default_group=DEFAULT_GROUP,
+            new_id=self.ids.hex,
+            worker=worker,
+        )
+        subscribe(self.live, self.gate, exchanges, serving, self.admin.pruner)
+        root = Root(
             models.app.resource(),
             responses.app.resource(),
             self.operator.app.resource(),
-            files=ConsoleFiles(),
+            self.admin.areas,
+            ConsoleFiles(),
         )
-        self.site = ApiSite(
-            root,
-            clock=reactor,
-            max_body_bytes=settings.max_body_bytes,
-            refusal=rendered,
-            new_id=self.ids.hex,
-        )
+
+        def site(resource: IResource) -> ApiSite:
+            return ApiSite(
+                resource,
+                clock=reactor,
+                max_body_bytes=settings.max_body_bytes,
+                refusal=rendered,
+                new_id=self.ids.hex,
+            )
+
+        self.site = site(SessionDoor(root, sessions.settle))
+        self.metrics_site = site(self.admin.open_metrics)

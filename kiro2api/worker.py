@@ -100,7 +100,7 @@ class Worker(Gateway):
     def __init__(
         self, settings: Settings, reactor: Any, configured: Configured, place: Place
     ) -> None:
-        super().__init__(settings, reactor, configured)
+        super().__init__(settings, reactor, configured, worker=place.number, workers=place.workers)
         self.listening_reactor = Joining(reactor, place.port, place.inherited)
         self._place = place
         self._line: Line | None = None
@@ -241,8 +241,6 @@ def make_worker(settings: Settings, reactor: Any, place: Place) -> Worker:
         settings,
         db_path=path,
         listen=place.listen,
-        # The limit is that of all workers together.
-        max_concurrent=-(-settings.max_concurrent // place.workers),
     )
     if place.number > 1:
         # The same for all of them, and told by the first.

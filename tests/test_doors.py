@@ -22,12 +22,13 @@ DOORS: dict[str, set[str]] = {
     "kiro": {"errors", "redaction", "conversation", "wire"},
     "dialects": {"errors", "conversation", "wire"},
     "accounts": {"errors", "redaction", "upstream.bodies"},
-    "store": {"errors", "redaction", "accounts"},
+    "store": {"errors", "redaction", "accounts", "conversation.held", "metering", "statistics"},
     "upstream": {"transports", "errors", "redaction", "conversation", "wire", "kiro", "accounts"},
     "media": {"errors", "redaction", "conversation", "kiro.media", "upstream.bodies"},
     "exchange": {"errors", "conversation", "kiro", "accounts", "upstream", "websearch"},
     "websearch": {"errors", "conversation", "upstream"},
     "metering": {"errors"},
+    "statistics": {"metering", "accounts.status"},
     "explain": {
         "errors",
         "redaction",
@@ -49,11 +50,29 @@ DOORS: dict[str, set[str]] = {
         "exchange",
         "media",
         "metering",
+        "statistics",
         "explain",
         "upstream.interfaces",
         "accounts.interfaces",
         "accounts.account",
         "accounts.status",
+        # What an operator changes goes through the registry.
+        "accounts.groups",
+        "accounts.logins",
+        "accounts.quota",
+        "accounts.registry",
+        "accounts.registry_arrivals",
+        "accounts.registry_changes",
+        "accounts.registry_entries",
+        "accounts.registry_groups",
+        "accounts.registry_roll",
+        "accounts.registry_store",
+        # Rows of keys and sessions, whom the gate admits; what changed, for those who follow.
+        "store.keys",
+        "store.sessions",
+        "store.spending",
+        "store.changes",
+        "settings",
     },
     "emulator": {"errors", "redaction", "wire", "kiro"},
 }
@@ -79,7 +98,7 @@ FREE = {
 }
 
 # Rooms of one layer whose nouns are modules beside each other: ``exchange_way`` is in ``exchange``.
-SPLIT = ("settings", "exchange", "websearch", "explain")
+SPLIT = ("settings", "exchange", "websearch", "explain", "metering", "statistics")
 
 PURE = (
     "conversation/",
@@ -87,7 +106,26 @@ PURE = (
     "kiro/",
     "dialects/",
     "accounts/account.py",
+    "accounts/groups.py",
+    "accounts/homes.py",
+    "accounts/keyring.py",
     "accounts/ledger.py",
+    "accounts/quota.py",
+    "accounts/expiry.py",
+    "accounts/foreign.py",
+    "emulator/credits.py",
+    "emulator/cast.py",
+    "accounts/line.py",
+    "accounts/member.py",
+    "accounts/outcome.py",
+    "accounts/penalties.py",
+    "accounts/registry_changes.py",
+    "accounts/roster.py",
+    "accounts/standing.py",
+    "accounts/status.py",
+    "accounts/verdicts.py",
+    "accounts/view.py",
+    "accounts/waiters.py",
     "errors.py",
     "redaction.py",
     "web/paths.py",
@@ -97,10 +135,15 @@ PURE = (
     "lines.py",
     "settings",
     "exchange_way.py",
+    "exchange_cuts.py",
     "exchange_memory.py",
+    "exchange_tries.py",
     "explain_repairs.py",
     "websearch_round.py",
     "websearch_tool.py",
+    "metering_capture.py",
+    "metering_search.py",
+    "statistics",
 )
 IMPURE_MODULES = {"twisted", "time", "random", "os", "logging", "klein", "treq", "txaio", "socket"}
 

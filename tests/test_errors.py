@@ -42,6 +42,7 @@ class TreeTests(SynchronousTestCase):
             "NotFound": Kind.NOT_FOUND,
             "MethodNotAllowed": Kind.METHOD_NOT_ALLOWED,
             "ModelNotFound": Kind.MODEL_NOT_FOUND,
+            "Conflict": Kind.INVALID_REQUEST,
             "BodyTooLarge": Kind.TOO_LARGE,
             "NoAccountAvailable": Kind.RATE_LIMITED,
             "ShuttingDown": Kind.UNAVAILABLE,

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.accounts.account import Account, Credentials
-from kiro2api.accounts.interfaces import End, IAccountPool
+from kiro2api.accounts.interfaces import End, IAccountPool, Wanted
 from kiro2api.conversation.answer import Ended, StopReason, TextDelta, Usage
 from kiro2api.conversation.question import (
     Conversation,
@@ -33,6 +33,7 @@ from kiro2api.errors import (
     NoAccountAvailable,
     ProtocolViolation,
     RequestRejected,
+    Scope,
     StreamStalled,
     Throttled,
     UpstreamRefused,
@@ -42,7 +43,7 @@ from kiro2api.exchange import Asking, Exchanges, OpenExchange
 from kiro2api.exchange_filtered import FilteredStream
 from kiro2api.exchange_way import Question, Way
 from kiro2api.kiro.models import Catalogue
-from kiro2api.kiro.request import Prepared
+from kiro2api.kiro.prepared import Prepared
 from kiro2api.upstream.interfaces import AnswerStream, OfferedModel
 from tests.fakes.answers import END, USAGE, FakeStream
 from tests.fakes.lending import FakeClient, FakeOffers, FakePool, account
@@ -50,6 +51,13 @@ from tests.kiro.frames import tool
 from tests.upstream.streaming import Sink
 
 QUESTION = Conversation(turns=(Turn("user", (Text("hello"),)),))
+
+
+def missing() -> UpstreamRefused:
+    """The upstream does not know the model."""
+    return UpstreamRefused(
+        "no", kind=Kind.MODEL_NOT_FOUND, scope=Scope.ACCOUNT_MODEL, code="INVALID_MODEL_ID"
+    )
 
 
 class ExchangeCase(SynchronousTestCase):
@@ -66,12 +74,13 @@ class ExchangeCase(SynchronousTestCase):
         offered: tuple[OfferedModel, ...] | None = None,
     ) -> Exchanges:
         """Exchanges over these accounts."""
+        self.offers = FakeOffers(offered)
         self.pool = FakePool(accounts or (account("a"), account("b"), account("c")))
         return Exchanges(
             IAccountPool(self.pool),
             client,
             Catalogue(),
-            FakeOffers(offered),
+            self.offers,
             self.clock,
             attempts=attempts,
             first_event_seconds=60,
@@ -132,7 +141,7 @@ class ExchangesTests(ExchangeCase):
     def test_unknown_model_lists_what_there_is(self) -> None:
         """INVALID_MODEL_ID becomes a 404 that helps; the name is passed on as it came."""
         client = FakeClient(
-            UpstreamRefused("no", kind=Kind.MODEL_NOT_FOUND, code="INVALID_MODEL_ID")
+            *(missing() for _ in range(3)),
         )
         d = self.open(self.exchanges(client), self.asking("gpt-17"))
         error = self.failureResultOf(d, ModelNotFound).value
@@ -189,8 +198,8 @@ class ExchangesTests(ExchangeCase):
         renewal: Deferred[None] = Deferred()
         real = self.pool.acquire
 
-        def acquire(group: str, tried: frozenset[str]) -> object:
-            d = real(group, tried)
+        def acquire(group: str, tried: frozenset[str], wanted: Wanted) -> object:
+            d = real(group, tried, wanted)
             self.pool.leases[-1].renewal = renewal
             return d
 
@@ -463,7 +472,7 @@ class RoundsTests(ExchangeCase):
         for enforced in (True, False):
             stream = FakeStream(self.clock)
             exchanges = self.exchanges(FakeClient(stream))
-            exchanges._enforce_max_tokens = enforced
+            exchanges.manner.enforce_max_tokens = enforced
             conversation = msgspec.structs.replace(QUESTION, sampling=Sampling(max_tokens=1))
             opening = self.open(exchanges, Asking(conversation, OPUS, "default", 12))
             exchange = self.successResultOf(opening)
@@ -512,7 +521,7 @@ class RoundsTests(ExchangeCase):
             found = prepared(question, way)
             if not isinstance(found, Watched):
                 watched = Watched(b"{}}}}", found.names)
-                question._written[(way.replay, way.preface)] = found = watched
+                question._written[(way.replay, way.preface, way.documents)] = found = watched
                 kept.append(weakref.ref(watched))
             return found
 

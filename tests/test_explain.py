@@ -11,6 +11,7 @@ from kiro2api.accounts.account import Account
 from kiro2api.errors import RequestRejected
 from kiro2api.explain import Explainer
 from kiro2api.kiro.models import Catalogue
+from kiro2api.upstream.interfaces import OfferedModel
 from tests.fakes.lending import FakeOffers, account
 
 
@@ -19,17 +20,18 @@ class ExplainerTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.accounts: Sequence[Account] = ()
+        self.offers = FakeOffers()
         self.new_id = "00000000-0000-4000-8000-000000000000"
         self.explainer = Explainer(
             Catalogue(),
             lambda group: self.accounts,
-            FakeOffers(),
+            self.offers,
             default_group="default",
             tool_description_limit=1000,
             new_id=lambda: self.new_id,
         )
 
-    def explained(self, said: str = "hi", **more: Any) -> dict[str, Any]:
+    def explained(self, said: Any = "hi", **more: Any) -> dict[str, Any]:
         """The answer for a question."""
         messages = [{"role": "user", "content": said}]
         body = {"model": "claude-sonnet-4-5", "max_tokens": 9, "messages": messages, **more}
@@ -74,6 +76,17 @@ class ExplainerTests(SynchronousTestCase):
         (first,) = told["accounts"]
         self.assertEqual((first["additional_fields"], first["thinking_tags"]), (False, True))
         self.assertEqual(told["sizes"]["additional_fields"], 0)
+
+    def test_documents(self) -> None:
+        """Sent as such where the account's list says so."""
+        source = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0x"}
+        self.accounts = (account("a"),)
+        for types, native in ((("TEXT", "DOCUMENT"), True), (("TEXT",), False)):
+            self.offers.offered = (OfferedModel("claude-sonnet-4.5", input_types=types),)
+            told = self.explained([{"type": "document", "source": source}])
+            self.assertEqual(told["accounts"][0]["documents"], native)
+            self.assertEqual(b'"documents":[' in bytes(told["payload"]), native)
+            self.assertEqual("documents and addresses" in str(told["repairs"]), not native)
 
     def test_unknown_dialect(self) -> None:
         """Is told at once."""

@@ -65,6 +65,7 @@ INVARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
             "tests.wire.test_sse.DecoderTests.test_every_split",
             "tests.kiro.test_interpret.BatchTests.test_any_grouping",
             "tests.upstream.test_stream_splits.SplitTests",
+            "tests.test_exchange_parity.ParityTests",
             "tests.test_doors.DoorsTests.test_pure_rooms_touch_nothing_impure",
         ),
     ),

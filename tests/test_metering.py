@@ -91,7 +91,15 @@ class MeterTests(SynchronousTestCase):
         line_observer(stream, "info", "json")(self.events[0])
         shown = msgspec.json.decode(stream.getvalue())
         self.assertEqual((shown["account"], shown["status"]), ("main", 200))
-        self.assertEqual(set(Record.__struct_fields__) - set(shown), set())
+        hidden = set(Record.__struct_fields__) - set(shown)
+        self.assertEqual(hidden, {"attempts_detail", "repairs"})
+
+    def test_listeners(self) -> None:
+        """Each is told of each record."""
+        meter, told = Meter(), list[Record]()
+        meter.listeners += [told.append, told.append]
+        meter.finished(record())
+        self.assertEqual(told, [record(), record()])
 
 
 class LineTests(SynchronousTestCase):

@@ -64,13 +64,13 @@ class ForegroundTests(ProcessCase):
     def test_what_it_says(self) -> None:
         """Where it listens and keeps its data, each once; GIN_MODE is accepted with a note."""
         running, base = self.start(GIN_MODE="release", KIRO_DB_PATH="keep/it.db")
-        self.wait_while(running, lambda: "no accounts" in running.out(), "it has said all")
+        self.wait_while(running, lambda: "there are no accounts" in running.out(), "it has said all")
         lines = running.out().splitlines()
         told = {
             f"serves {base}": "INFO",
             f"database: {self.folder}/keep/it.db": "INFO",
             "GIN_MODE in the environment has no effect": "WARN",
-            "no accounts are configured": "WARN",
+            "there are no accounts": "WARN",
         }
         for text, level in told.items():
             found = [line for line in lines if text in line]

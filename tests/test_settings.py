@@ -204,7 +204,7 @@ class ValueTests(SynchronousTestCase):
         hints = get_type_hints(Settings)
         for name in TABLE:
             value, hint = getattr(found, name), hints[name]
-            if name == "client_token":
+            if name in ("client_token", "secret_key"):
                 self.assertEqual(value, ())
             elif value is None:
                 self.assertIn(type(None), hint.__args__)
@@ -219,6 +219,20 @@ class ValueTests(SynchronousTestCase):
         self.assertEqual(load({}, {"KIRO_CLIENT_TOKEN": " a, b ,"}).client_token, wanted)
         self.assertEqual(load({}, {}, None, 'client_token = ["a", "b"]').client_token, wanted)
         self.refused("KIRO_CLIENT_TOKEN", " , ")
+
+    def test_database(self) -> None:
+        """One scheme, with or without the driver's name; other databases are refused."""
+        for text in ("postgresql://u:p@h/d", "postgresql+psycopg://u:p@h/d"):
+            found = load({}, {"KIRO_DB_URL": text}).db_url
+            self.assertEqual(found, Secret("postgresql+psycopg://u:p@h/d"))
+        for text in ("mysql://u:p@h/d", "postgresql://", "h/d", "postgresql://u:p @h/d"):
+            self.refused("KIRO_DB_URL", text)
+
+    def test_secret_keys(self) -> None:
+        """Each must be long enough not to be guessed."""
+        found = load({}, {"KIRO_SECRET_KEY": "0123456789abcdef, fedcba9876543210"}).secret_key
+        self.assertEqual(found, (Secret("0123456789abcdef"), Secret("fedcba9876543210")))
+        self.refused("KIRO_SECRET_KEY", "0123456789abcdef,short")
 
     def test_last_slash_of_a_url(self) -> None:
         """Paths are appended to these URLs, so they never end in a slash."""
@@ -399,7 +413,8 @@ class TellingTests(SynchronousTestCase):
     def test_redacted(self) -> None:
         """Of a secret it is only said whether it is there."""
         secret = {s.env: f"http://{CANARY}" for s in TABLE.values() if s.kind.secret}
-        self.assertEqual(len(secret), 4)
+        secret["KIRO_DB_URL"] = f"postgresql://me:{CANARY}@localhost/kiro"
+        self.assertEqual(len(secret), 6)
         found = load({}, secret)
         shown = redacted(found)
         self.assertNotIn(CANARY, repr(shown) + repr(found))

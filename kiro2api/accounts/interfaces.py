@@ -2,7 +2,7 @@
 """The seams of the account pool: who stores credentials, who renews them, who lends them."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 from twisted.internet.defer import Deferred
@@ -12,6 +12,7 @@ from kiro2api.accounts.account import Account, Credentials
 from kiro2api.accounts.outcome import End, Outcome, Parked
 
 __all__ = [
+    "Duplicate",
     "End",
     "IAccountPool",
     "ICredentialStore",
@@ -20,6 +21,7 @@ __all__ = [
     "Lease",
     "Outcome",
     "Parked",
+    "Source",
     "StoredAccount",
     "Superseded",
     "Wanted",
@@ -36,11 +38,36 @@ def refresh_lease(fingerprint: str) -> str:
     return f"refresh:{fingerprint}"
 
 
+Source: TypeAlias = Literal["configured", "stored"]
+"""Whether an account is an entry of KIRO_AUTH_TOKEN, or was added while the service ran."""
+
+
 class StoredAccount(msgspec.Struct, frozen=True):
-    """What the store remembers of an account."""
+    """What the store remembers of an account.
+
+    ``account`` is None where only its parking is known. ``quota``: the last known usage limits as
+    JSON, read at ``quota_checked_at``; ``profile_checked_at``: when a profile was last looked for,
+    found or not (epoch seconds, 0 for never).
+    """
 
     credentials: Credentials
     parked: Parked | None = None
+    account: Account | None = None
+    enabled: bool = True
+    source: Source = "configured"
+    quota: str = ""
+    quota_checked_at: float = 0.0
+    email: str = ""
+    profile_checked_at: float = 0.0
+    last_error: str = ""
+
+
+class Duplicate(Exception):
+    """Not added: the store has that account already, and it counts."""
+
+    def __init__(self, existing: StoredAccount) -> None:
+        super().__init__("this account is stored already")
+        self.existing = existing
 
 
 class ICredentialStore(Interface):
@@ -98,6 +125,10 @@ class Lease(Protocol):
         """The access token was refused: refresh it (single flight; at once if another loan
         already did). Cancelling does not cancel the refresh for others."""
 
+    def answered(self) -> None:
+        """The upstream has begun to answer: an account that was on trial may serve others again,
+        while this loan goes on."""
+
     def settle(self, outcome: Outcome) -> None:
         """Give the account back."""
 
@@ -106,11 +137,13 @@ class Wanted(msgspec.Struct, frozen=True):
     """What a loan is for.
 
     ``model``: the catalogue's name of the model, empty for any. ``conversation``: the same text
-    for all turns of one conversation, empty where there is none.
+    for all turns of one conversation, empty where there is none. ``caller``: whose request it is;
+    where several wait for busy accounts, each caller gets its turn.
     """
 
     model: str = ""
     conversation: str = ""
+    caller: str = ""
 
 
 class IAccountPool(Interface):

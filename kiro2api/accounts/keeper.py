@@ -5,6 +5,7 @@ Must not know how a token is renewed, nor what a failure costs the account.
 """
 
 from collections import deque
+from collections.abc import Set as AbstractSet
 from typing import Final, Protocol
 
 from twisted.application.service import Service
@@ -94,10 +95,18 @@ class KeeperService(Service):
 
     def _enqueue(self) -> None:
         now = self._clock.seconds()
-        for account, expires_at in self._pool.renewable(now):
+        renewable = self._pool.renewable(now)
+        self._forget({account.fingerprint for account, _ in renewable})
+        for account, expires_at in renewable:
             if account.fingerprint not in self._queued and self._due(account, expires_at, now):
                 self._queued.add(account.fingerprint)
                 self._queue.append(account)
+
+    def _forget(self, known: AbstractSet[str]) -> None:
+        """Accounts come and go: what is noted of those that went would pile up."""
+        for notes in (self._failures, self._not_before):
+            for fingerprint in notes.keys() - known:
+                del notes[fingerprint]
 
     def _due(self, account: Account, expires_at: float, now: float) -> bool:
         if self._not_before.get(account.fingerprint, 0.0) > now:

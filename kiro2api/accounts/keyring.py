@@ -21,6 +21,36 @@ class Keyring:
         """What to use now."""
         return self._credentials[fingerprint]
 
+    def knows(self, fingerprint: str) -> bool:
+        """Whether there are credentials of this account."""
+        return fingerprint in self._credentials
+
+    def forget(self, fingerprint: str) -> None:
+        """The account is gone."""
+        self._credentials.pop(fingerprint, None)
+
+    def admit(self, account: Account, given: Credentials, *, dead: bool) -> bool:
+        """Credentials that somebody read or was given, for an account that is added or changed.
+
+        Those in use may be newer, for a token is rotated at any time: they stay, unless the given
+        ones expire later, or those in use are ``dead``. Tells whether others are used now.
+        """
+        current = self._credentials.get(account.fingerprint)
+        if current is None:
+            self._credentials[account.fingerprint] = given
+            return True
+        # A row may hold no more than how the account stands.
+        if not given.access_token and not given.refresh_token:
+            return False
+        same = (given.access_token, given.refresh_token) == (
+            current.access_token,
+            current.refresh_token,
+        )
+        newer = dead or account.method == "api_key" or given.expires_at > current.expires_at
+        if same or newer:
+            self._credentials[account.fingerprint] = given
+        return newer and not same
+
     def put(self, fingerprint: str, credentials: Credentials) -> None:
         """Use these from now on."""
         self._credentials[fingerprint] = credentials

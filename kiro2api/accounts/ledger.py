@@ -1,5 +1,5 @@
 # -*- test-case-name: tests.accounts.test_ledger -*-
-"""Who may serve next: the accounts' groups, states, rests and order.
+"""Who may serve next: the accounts' groups, states, rests, limits and order.
 
 Pure: it decides and starts nothing; the time (epoch seconds) and entropy are arguments. Must not
 know tokens, storage or waiting.
@@ -7,61 +7,34 @@ know tokens, storage or waiting.
 A choice costs O((1 + tried) log n) however many accounts there are.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
-
-import msgspec
+from typing import Final
 
 from kiro2api.accounts.account import DEFAULT_GROUP, Account
+from kiro2api.accounts.groups import GroupPolicy
+from kiro2api.accounts.homes import AWAY_SECONDS, Homes, rendezvous
+from kiro2api.accounts.member import BUSY, DISABLED, READY, Member
 from kiro2api.accounts.outcome import End, Outcome, Parked
-from kiro2api.accounts.penalties import COOLDOWN, Penalty, State, penalty_for, renewal_penalty
-from kiro2api.accounts.roster import Group, Member
-from kiro2api.errors import NotFound, QuotaExhausted, UpstreamFault
+from kiro2api.accounts.penalties import COOLDOWN, State, renewal_penalty
+from kiro2api.accounts.roster import Group
+from kiro2api.accounts.standing import Change, Choice, Nobody, Standing
+from kiro2api.accounts.verdicts import Blow, blame, credit, hear, punish, recover, release, restore
+from kiro2api.accounts.view import View
+from kiro2api.errors import NotFound, UpstreamFault
 
+__all__ = ["Change", "Choice", "Ledger", "Nobody", "Standing"]
 
-class Choice(msgspec.Struct, frozen=True):
-    """The account that shall serve."""
-
-    account: Account
-
-
-class Nobody(msgspec.Struct, frozen=True):
-    """No account of the group can serve this request now.
-
-    ``earliest`` is when the first one can (``now`` if only those already tried are ready), None
-    if none returns by itself. ``census`` counts the group's accounts by reason, "ready" included.
-    """
-
-    earliest: float | None
-    census: Mapping[str, int]
-
-
-class Change(msgspec.Struct, frozen=True):
-    """An account's new standing. ``lasting``: must be remembered across restarts; with state
-    READY, what was remembered must be forgotten."""
-
-    account: Account
-    state: State
-    reason: str
-    until: float
-    lasting: bool
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """How an account stands; ``until`` is 0 where time alone changes nothing."""
-
-    account: Account
-    state: State
-    reason: str
-    until: float
-    in_flight: int
-    served: int
-    failed: int
-    last_used: float
+_EQUALS: Final = 8
+"""Among so many equally good accounts a new conversation meets its own."""
 
 
 class Ledger:
-    """Chooses accounts sequentially: the first in configured order that can serve."""
+    """Chooses accounts by the policies of their groups.
+
+    Loans are numbered, so that one that began before an account was parked, or removed, is told
+    from those that began later.
+    """
 
     def __init__(
         self,
@@ -73,33 +46,93 @@ class Ledger:
         :param disabled: fingerprints of accounts that are known but never lent.
         :param cooldown: see ``penalty_for``.
         """
-        self._cooldown = cooldown
+        self.cooldown = cooldown
         self._members: dict[str, Member] = {}
         # The default group exists even when it is empty: asking it is not a wrong address.
-        self._groups: dict[str, Group] = {DEFAULT_GROUP: Group()}
+        self._groups: dict[str, Group] = {DEFAULT_GROUP: Group(GroupPolicy(DEFAULT_GROUP))}
+        self._homes = Homes()
+        self._serial = 0
+        self._loan = 0
         for account in accounts:
             self.add(account, disabled=account.fingerprint in disabled)
+
+    # ── accounts and groups ──────────────────────────────────────────────────
 
     def add(self, account: Account, *, disabled: bool = False) -> None:
         """Take in one account, once; among equal ``order`` the one added earlier goes first."""
         if account.fingerprint in self._members:
             raise ValueError(f"account {account.name!r} is already in the ledger")
-        member = Member(account, (account.order, len(self._members)))
-        self._members[account.fingerprint] = member
-        group = self._groups.setdefault(account.group, Group())
-        group.add(member)
-        if disabled:
-            group.turn(member, State.DISABLED, "disabled", 0.0)
+        self.admit(account, 0.0, enabled=not disabled)
+
+    def admit(self, account: Account, now: float, *, enabled: bool = True) -> None:
+        """Take in an account, or take over what has changed about it: its group, order, limits and
+        whether it is switched on. Its standing, counts and loans stay."""
+        member = self._members.get(account.fingerprint)
+        if member is None:
+            self._serial += 1
+            member = Member(account, self._serial, enabled=enabled, since=self._loan)
+            self._members[account.fingerprint] = member
+        elif member.account.group != account.group:
+            self._group_of(member).remove(member)
+        member.account, member.enabled = account, enabled
+        member.choice = Choice(account)
+        if account.group not in self._groups:
+            self._groups[account.group] = Group(GroupPolicy(account.group))
+        self._group_of(member).add(member, now)
+
+    def expel(self, fingerprint: str) -> Account | None:
+        """Forget an account; loans of it may end whenever they do. None if it is unknown."""
+        member = self._members.pop(fingerprint, None)
+        if member is None:
+            return None
+        self._group_of(member).remove(member)
+        return member.account
+
+    def set_group(self, policy: GroupPolicy, now: float) -> None:
+        """How a group is used from now on; a new name makes a new group. The one operation that
+        costs O(n log n) in the accounts of the group."""
+        group = self._groups.get(policy.name)
+        if group is None:
+            self._groups[policy.name] = Group(policy)
+        elif group.policy != policy:
+            group.govern(policy, now)
+
+    def drop_group(self, name: str) -> None:
+        """Forget a group; ValueError while it has accounts, and for the default group."""
+        group = self._groups.get(name)
+        if name == DEFAULT_GROUP or (group is not None and group.members):
+            raise ValueError(f"the group {name!r} is still needed")
+        self._groups.pop(name, None)
 
     def groups(self) -> tuple[str, ...]:
         """The names of all groups."""
         return tuple(self._groups)
 
-    def accounts(self) -> tuple[Account, ...]:
-        """All accounts in the order of choice."""
-        return tuple(e.account for e in sorted(self._members.values(), key=lambda e: e.key))
+    def policy(self, group: str) -> GroupPolicy | None:
+        """How a group is used, None for an unknown one."""
+        found = self._groups.get(group)
+        return None if found is None else found.policy
 
-    def choose(self, group: str, tried: AbstractSet[str], now: float) -> Choice | Nobody:
+    def account(self, fingerprint: str) -> Account | None:
+        """One account, None if it is unknown."""
+        member = self._members.get(fingerprint)
+        return None if member is None else member.account
+
+    def accounts(self) -> tuple[Account, ...]:
+        """All accounts in configured order."""
+        members = sorted(self._members.values(), key=lambda e: (e.account.order, e.serial))
+        return tuple(member.account for member in members)
+
+    # ── choosing ─────────────────────────────────────────────────────────────
+
+    def choose(
+        self,
+        group: str,
+        tried: AbstractSet[str],
+        now: float,
+        model: str = "",
+        conversation: str = "",
+    ) -> Choice | Nobody:
         """Who shall serve; the loan itself begins with ``lent``.
 
         :raises NotFound: no account was ever configured for ``group``.
@@ -108,16 +141,105 @@ class Ledger:
         if members is None:
             raise NotFound(f"There is no account group {group!r}.")
         members.wake(now)
-        member = members.first(tried)
+        view = members.everybody
+        if model:
+            # Who has just met an overloaded model may try one more account, nobody else any.
+            if members.closures and len(tried) != 1 and (until := members.closed(model, now)):
+                return Nobody(until, +view.census, closed=True)
+            if members.views:
+                view = members.view(model, now)
+        member = None
+        if conversation and members.policy.affinity:
+            member = self._at_home(members, view, tried, conversation)
         if member is None:
-            return Nobody(members.earliest(now), +members.census)
-        return Choice(member.account)
+            member = view.line.first(tried)
+        if member is None:
+            return self._nobody(group, view, tried, now)
+        return member.choice
 
-    def lent(self, fingerprint: str, now: float) -> None:
-        """A loan begins."""
+    def crowded(self, group: str, now: float) -> bool:
+        """Whether nobody of a group is ready, but somebody merely busy."""
+        members = self._groups.get(group)
+        if members is None:
+            return False
+        members.wake(now)
+        census = members.everybody.census
+        return not census[READY] and bool(census[BUSY])
+
+    def soonest(self, group: str) -> float | None:
+        """When anything changes in a group by itself, None if nothing does."""
+        found = self._groups.get(group)
+        soonest = None if found is None else found.everybody.soonest()
+        return None if soonest is None else soonest[0]
+
+    def lacks(self, fingerprint: str, model: str, until: float) -> None:
+        """Learnt: an account is not offered a model; believed until then."""
+        member = self._members.get(fingerprint)
+        if member is not None and model:
+            self._group_of(member).lack(member, model, until)
+
+    def _at_home(
+        self, group: Group, view: View, tried: AbstractSet[str], conversation: str
+    ) -> Member | None:
+        """The account of a conversation, if it can serve; that of a new one, where the policy
+        finds several as good."""
+        home = self._homes.home(group.policy.name, conversation)
+        if home is None:
+            if group.policy.policy != "least_used":
+                return None
+            equals = {e.account.fingerprint: e for e in view.line.equals(tried, _EQUALS)}
+            return equals[rendezvous(conversation, equals)] if equals else None
+        member = self._members.get(home)
+        if (
+            member is None
+            or not member.able
+            or home in tried
+            or member.account.group != group.policy.name
+            or member.serial in view.lacking
+        ):
+            return None
+        return member
+
+    def _nobody(self, group: str, view: View, tried: AbstractSet[str], now: float) -> Nobody:
+        census = +view.census
+        if len(view.lacking) > len(view.brief):
+            census["lacking"] += len(view.lacking) - len(view.brief)
+        if view.brief:
+            census["throttled"] += len(view.brief)
+        soonest = view.soonest()
+        earliest = now if census[READY] else None if soonest is None else soonest[0]
+        known = (self._members.get(fingerprint) for fingerprint in tried)
+        serials = {e.serial for e in known if e is not None and e.account.group == group}
+        if view.hopeless():
+            return Nobody(earliest, +census, lacking=True)
+        return Nobody(earliest, +census, busy=view.waits_for(serials))
+
+    # ── loans ────────────────────────────────────────────────────────────────
+
+    def lent(self, fingerprint: str, now: float, conversation: str = "") -> int:
+        """A loan begins. Gives its number."""
         member = self._members[fingerprint]
+        self._loan = loan = self._loan + 1
         member.in_flight += 1
         member.last_used = now
+        member.turn = loan
+        if member.pace:
+            member.begun.append(now)
+        if member.probing:
+            member.probe = loan
+        if conversation:
+            self._settle(conversation, member, now)
+        if member.watched or member.probing:
+            self._group_of(member).used(member, now)
+        return loan
+
+    def answered(self, fingerprint: str, loan: int, now: float) -> None:
+        """A loan's answer has begun: whoever was on trial may serve all again. How often it failed
+        is forgotten only when it has served."""
+        member = self._members.get(fingerprint)
+        if member is not None and member.probing and loan > member.parked_loan:
+            member.probing, member.probe = False, 0
+            self._group_of(member).review(member, now)
 
     def returned(
         self,
@@ -127,145 +249,141 @@ class Ledger:
         *,
         jitter: float = 0.0,
         until: float | None = None,
+        loan: int | None = None,
     ) -> Change | None:
         """A loan ended.
 
         :param jitter: entropy from 0 to 1.
         :param until: when the quota is reset, where that is known and quota was the fault.
+        :param loan: its number; without one, that of the latest.
         :returns: the account's new standing, None if it did not change.
         """
-        member = self._members[fingerprint]
+        member = self._members.get(fingerprint)
+        loan = self._loan if loan is None else loan
+        if member is None:
+            return None  # The account was removed meanwhile.
+        group = self._group_of(member)
         member.in_flight -= 1
+        if loan == member.probe:
+            member.probe = 0
+        if outcome.credits > 0:
+            _spent(member, outcome.credits)
+        change = None
         if outcome.end is End.SERVED:
             member.served += 1
-            return self._recovered(member)
-        if outcome.end is End.ABANDONED or outcome.fault is None:
-            return None
-        penalty = penalty_for(outcome.fault, self._cooldown)
-        if penalty is None:
-            return None
-        member.failed += 1
-        if not isinstance(outcome.fault, QuotaExhausted):
-            until = None
-        return self._punish(member, penalty, outcome.fault, now, jitter, until)
+            if group.closures:
+                group.served(outcome.model)
+            if member.recurrences or member.remembered or member.probing:
+                change = recover(member, loan)
+        elif outcome.end is End.FAILED and outcome.fault is not None:
+            blow = self._blow(group, outcome.fault, now, jitter, loan, until)
+            change = blame(group, member, outcome, blow)
+        if member.watched or not member.able:
+            group.used(member, now)
+        return change
 
     def renewal_failed(
         self, fingerprint: str, fault: UpstreamFault, now: float, *, jitter: float = 0.0
     ) -> Change | None:
         """The account's token could not be refreshed."""
-        penalty = renewal_penalty(fault)
-        if penalty is None:
+        member, penalty = self._members.get(fingerprint), renewal_penalty(fault)
+        if member is None or penalty is None:
             return None
-        return self._punish(self._members[fingerprint], penalty, fault, now, jitter, None)
+        group = self._group_of(member)
+        return punish(group, member, penalty, self._blow(group, fault, now, jitter, self._loan + 1))
+
+    def credits_known(
+        self, fingerprint: str, left: float | None, reset_at: float | None, now: float
+    ) -> Change | None:
+        """What is left of an account's credits (None: cannot be told), and when they are renewed
+        (epoch seconds, None if that is as before)."""
+        member = self._members.get(fingerprint)
+        if member is None:
+            return None
+        return credit(self._group_of(member), member, left, reset_at, now)
+
+    # ── standings ────────────────────────────────────────────────────────────
 
     def restore(self, fingerprint: str, parked: Parked, now: float) -> None:
         """Take over what was remembered from before a restart."""
         member = self._members[fingerprint]
-        member.remembered = True
-        over = parked.until and parked.until <= now
-        if not over and member.state is State.READY:
-            state = _state_of(parked)
-            reason = parked.reason or state.value
-            self._groups[member.account.group].turn(member, state, reason, parked.until)
+        restore(self._group_of(member), member, parked, now)
 
     def heard(self, change: Change, now: float) -> None:
-        """Take over an account's new standing from another process that lends it, too.
-
-        It counts like a fault of our own, so that the next rest is longer; but what an operator
-        must mend, and a longer rest, stay.
-        """
+        """Take over an account's new standing from another process that lends it, too."""
         member = self._members[change.account.fingerprint]
-        if member.state is State.DISABLED or change.state is State.DISABLED:
-            return
-        if change.state is State.READY:
-            self.release(change.account.fingerprint)
-            return
-        resting = _resting(member, now)
-        if change.until and change.until <= now:
-            return
-        if resting and (not member.until or 0 < change.until <= member.until):
-            return
-        if not resting or member.reason != change.reason:
-            attempt = member.recurrences.get(change.reason, 0)
-            member.recurrences[change.reason] = attempt + 1
-        member.remembered = member.remembered or change.lasting
-        self._groups[member.account.group].turn(member, change.state, change.reason, change.until)
+        hear(self._group_of(member), member, change, now, self._loan)
 
-    def release(self, fingerprint: str) -> Change:
+    def release(self, fingerprint: str, now: float = 0.0) -> Change:
         """An operator wants the account to be asked again."""
         member = self._members[fingerprint]
-        member.recurrences.clear()
-        member.remembered = False
-        if member.state is not State.READY:
-            self._groups[member.account.group].turn(member, State.READY, "", 0.0)
-        return Change(member.account, State.READY, "", 0.0, True)
+        return release(self._group_of(member), member, now)
 
     def standing(self, fingerprint: str, now: float) -> Standing:
         """How an account stands at ``now``."""
         member = self._members[fingerprint]
-        over = member.until and member.until <= now
+        self._group_of(member).wake(now)
+        on = member.enabled
         return Standing(
             account=member.account,
-            state=State.READY if over else member.state,
-            reason="" if over else member.reason,
-            until=0.0 if over else member.until,
+            state=member.state if on else State.DISABLED,
+            reason=member.reason if on else DISABLED,
+            until=member.until if on else 0.0,
             in_flight=member.in_flight,
             served=member.served,
             failed=member.failed,
             last_used=member.last_used,
+            enabled=on,
+            busy=member.label == BUSY,
+            probing=on and member.probing,
+            credits_left=member.credits_left,
+            resets_at=member.resets_at,
+            last_error=member.fault,
+            last_error_at=member.fault_at,
         )
 
-    def _recovered(self, member: Member) -> Change | None:
-        # A loan from before the account was parked proves nothing about it now.
-        if member.state is not State.READY:
-            return None
-        member.recurrences.clear()
-        if not member.remembered:
-            return None
-        member.remembered = False
-        return Change(member.account, State.READY, "", 0.0, True)
+    # ── inside ───────────────────────────────────────────────────────────────
 
-    def _punish(
+    def _group_of(self, member: Member) -> Group:
+        return self._groups[member.account.group]
+
+    def _blow(
         self,
-        member: Member,
-        penalty: Penalty,
+        group: Group,
         fault: UpstreamFault,
         now: float,
         jitter: float,
-        reset: float | None,
-    ) -> Change | None:
-        resting = _resting(member, now)
-        if resting and not member.until:
-            return None
-        attempt = member.recurrences.get(penalty.reason, 0)
-        if not resting or member.reason != penalty.reason:
-            member.recurrences[penalty.reason] = attempt + 1
-        else:
-            # Loans that were out together fail together: that is one occasion, not many.
-            attempt = max(attempt - 1, 0)
-        if not penalty.base:
-            until = 0.0
-        elif reset is not None and reset > now:
-            until = reset
-        else:
-            until = now + penalty.rest(attempt, fault.retry_after, jitter)
-        if resting and until and until <= member.until:
-            return None
-        self._groups[member.account.group].turn(member, penalty.state, penalty.reason, until)
-        lasting = penalty.state is State.EXHAUSTED or not until
-        member.remembered = member.remembered or lasting
-        return Change(member.account, penalty.state, penalty.reason, until, lasting)
+        began: int,
+        reset: float | None = None,
+    ) -> Blow:
+        return Blow(
+            fault,
+            now,
+            jitter=jitter,
+            cooldown=group.policy.cooldown_seconds or self.cooldown,
+            latest=self._loan,
+            began=began,
+            reset=reset,
+        )
+
+    def _settle(self, conversation: str, member: Member, now: float) -> None:
+        """Remember whose conversation it is, unless its account is only away for a moment."""
+        name, own = member.account.group, member.account.fingerprint
+        home = self._homes.home(name, conversation)
+        if home is not None and home != own:
+            other = self._members.get(home)
+            here = other is not None and other.enabled and other.account.group == name
+            if here and other is not None and _soon_back(other, now):
+                return
+        self._homes.settle(name, conversation, own)
 
 
-def _resting(member: Member, now: float) -> bool:
-    return member.state is not State.READY and not (member.until and member.until <= now)
+def _soon_back(member: Member, now: float) -> bool:
+    return not member.resting(now) or 0 < member.until <= now + AWAY_SECONDS
 
 
-def _state_of(parked: Parked) -> State:
-    """The state behind a remembered reason; the reason is shown as it is."""
-    if parked.reason == "login":
-        return State.REJECTED
-    for state in (State.EXHAUSTED, State.SUSPENDED, State.DISABLED):
-        if parked.reason == state.value:
-            return state
-    return State.COOLING if parked.until else State.SUSPENDED
+def _spent(member: Member, credits: float) -> None:
+    if member.credits_left is None:
+        member.spent += credits
+    else:
+        member.credits_left = max(0.0, member.credits_left - credits)

@@ -22,6 +22,7 @@ from kiro2api.errors import (
 
 # Wire: the error type header of SSO OIDC carries the exception, its body the OAuth name.
 _EXCEPTIONS: Final[Mapping[str, str]] = {
+    "AuthorizationPendingException": "authorization_pending",
     "InvalidGrantException": "invalid_grant",
     "InvalidClientException": "invalid_client",
     "UnauthorizedClientException": "unauthorized_client",
@@ -29,11 +30,12 @@ _EXCEPTIONS: Final[Mapping[str, str]] = {
     "SlowDownException": "slow_down",
     "AccessDeniedException": "access_denied",
     "ThrottlingException": "slow_down",
+    "InvalidRequestException": "invalid_request",
+    "InvalidRequestRegionException": "invalid_request",
 }
 _KNOWN: Final = frozenset(
     {
         *_EXCEPTIONS.values(),
-        "invalid_request",
         "invalid_scope",
         "unsupported_grant_type",
         "server_error",
@@ -59,7 +61,7 @@ def login_fault(status: int, headers: Mapping[str, str], body: bytes) -> Upstrea
     Wire: every OAuth error is a 400 except invalid_client (401) and server_error (500); a 403 is
     the content network's, not the login's.
     """
-    code = _code(headers, body)
+    code = error_code(headers, body)
     said = headers.get("x-amzn-requestid", "")
     request_id = said if is_token(said) and len(said) <= 100 else None
     if status == 401 or (status == 400 and code in DEAD_LOGINS):
@@ -92,8 +94,9 @@ def login_fault(status: int, headers: Mapping[str, str], body: bytes) -> Upstrea
     )
 
 
-def _code(headers: Mapping[str, str], body: bytes) -> str:
-    """The OAuth name of the error where it is one we know, else empty."""
+def error_code(headers: Mapping[str, str], body: bytes) -> str:
+    """The OAuth name of the error where it is one we know, else empty; header names are
+    lower-case."""
     try:
         complaint = _COMPLAINTS.decode(body)
     except (msgspec.DecodeError, UnicodeError):

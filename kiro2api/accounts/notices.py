@@ -18,6 +18,7 @@ class Turned(msgspec.Struct, frozen=True, tag="turned"):
     reason: str
     until: float
     lasting: bool
+    plain: bool = False
 
 
 class Renewed(msgspec.Struct, frozen=True, tag="renewed"):

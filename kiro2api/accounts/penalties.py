@@ -1,8 +1,12 @@
 # -*- test-case-name: tests.accounts.test_penalties -*-
-"""What a fault costs the account it happened to: one table.
+"""What a fault costs the account it happened to, or the model: one table.
 
 Pure: entropy comes in as a number from 0 to 1. Must not know which accounts exist, nor what
 time it is.
+
+A fault of the request costs nobody anything. A fault of the service costs the account that met it
+a short rest and no more: whether the way is broken for others, too, each finds out for itself, so
+that one bad connection never stops everybody.
 """
 
 from enum import Enum
@@ -71,14 +75,16 @@ class Penalty(msgspec.Struct, frozen=True):
 
 
 NEEDS_LOGIN: Final = Penalty(State.REJECTED, "login")
-_REFUSED: Final = Penalty(State.COOLING, "refused", 10 * _MINUTE, 10 * _MINUTE, _HOUR)
+_REFUSED: Final = Penalty(State.COOLING, "refused", 10 * _MINUTE, 2 * _HOUR, 2 * _HOUR)
 _CREDENTIALS: Final = Penalty(State.REJECTED, "credentials", _MINUTE, _HOUR, _HOUR)
 
 COOLDOWN: Final = 30.0
 """Seconds of the first rest of a throttled account, where neither upstream nor operator says."""
 
+_THROTTLED: Final = Penalty(State.COOLING, "throttled", COOLDOWN, 10 * _MINUTE, _HOUR)
+
 _BY_CLASS: Final[tuple[tuple[type[UpstreamFault], Penalty], ...]] = (
-    (Throttled, Penalty(State.COOLING, "throttled", COOLDOWN, 10 * _MINUTE, _HOUR)),
+    (Throttled, _THROTTLED),
     (QuotaExhausted, Penalty(State.EXHAUSTED, "exhausted", _HOUR, _DAY, 40 * _DAY)),
     (AccountSuspended, Penalty(State.SUSPENDED, "suspended")),
     (CredentialsRejected, _CREDENTIALS),
@@ -89,6 +95,14 @@ _BY_SCOPE: Final[dict[Scope, Penalty]] = {
     Scope.ACCOUNT: _REFUSED,
     Scope.CREDENTIALS: _CREDENTIALS,
 }
+
+_BY_MODEL: Final[dict[Scope, Penalty]] = {
+    Scope.MODEL: Penalty(State.COOLING, "overloaded", 2.0, 30.0, _MINUTE),
+    Scope.ACCOUNT_MODEL: Penalty(State.COOLING, "lacking", _HOUR, _HOUR),
+}
+
+# Wire: reasons of a 402 whose limit ends before the account's credits are renewed.
+_SHORT_QUOTAS: Final = frozenset({"DAILY_REQUEST_COUNT"})
 
 # Wire: the ``error`` values of the login services after which only a new login helps.
 DEAD_LOGINS: Final = frozenset(
@@ -106,11 +120,34 @@ def penalty_for(fault: UpstreamFault, cooldown: float = COOLDOWN) -> Penalty | N
     if fault.scope == fault.default_scope:
         for kind, penalty in _BY_CLASS:
             if isinstance(fault, kind):
-                if kind is Throttled and cooldown != COOLDOWN:
-                    cap = max(penalty.cap, cooldown)
-                    return msgspec.structs.replace(penalty, base=cooldown, cap=cap)
-                return penalty
+                return _throttled(cooldown) if kind is Throttled else penalty
     return _BY_SCOPE.get(fault.scope)
+
+
+def model_penalty(fault: UpstreamFault, cooldown: float = COOLDOWN) -> Penalty | None:
+    """What ``fault`` costs the model: in the whole group (Scope.MODEL), or with this account
+    only (Scope.ACCOUNT_MODEL); None where the model has nothing to do with it.
+
+    An account that is asked too often for one model rests from that model alone.
+    """
+    if fault.scope is Scope.ACCOUNT_MODEL and isinstance(fault, Throttled):
+        return _throttled(cooldown)
+    return _BY_MODEL.get(fault.scope)
+
+
+def plain(fault: UpstreamFault) -> bool:
+    """Whether the rest is what the upstream asked for: then all may come back at once, and nobody
+    needs to try the account first."""
+    asked = fault.retry_after
+    return isinstance(fault, Throttled) and asked is not None and asked > 0
+
+
+def reset_of(fault: UpstreamFault, resets_at: float | None, now: float) -> float | None:
+    """When the quota that ``fault`` speaks of is renewed; None for another fault or an unknown
+    time."""
+    if not isinstance(fault, QuotaExhausted) or not resets_at or resets_at <= now:
+        return None
+    return None if fault.code in _SHORT_QUOTAS and resets_at > now + _DAY else resets_at
 
 
 def renewal_penalty(fault: UpstreamFault) -> Penalty | None:
@@ -118,3 +155,10 @@ def renewal_penalty(fault: UpstreamFault) -> Penalty | None:
     if isinstance(fault, CredentialsRejected) and fault.code in DEAD_LOGINS:
         return NEEDS_LOGIN
     return penalty_for(fault)
+
+
+def _throttled(cooldown: float) -> Penalty:
+    if cooldown == COOLDOWN:
+        return _THROTTLED
+    cap = max(_THROTTLED.cap, cooldown)
+    return msgspec.structs.replace(_THROTTLED, base=cooldown, cap=cap)

@@ -13,46 +13,31 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from kiro2api.accounts.account import Account, Credentials, usable
+from kiro2api.accounts.bulletin import Bulletin
+from kiro2api.accounts.groups import GroupPolicy
 from kiro2api.accounts.interfaces import IAccountPool, ICredentialStore, Lease, Wanted
 from kiro2api.accounts.keyring import Keyring
-from kiro2api.accounts.ledger import Change, Ledger, Nobody
-from kiro2api.accounts.notices import Notice, Renewed, Turned
+from kiro2api.accounts.ledger import Ledger
+from kiro2api.accounts.loan import Loan
+from kiro2api.accounts.member import READY
+from kiro2api.accounts.notices import Notice, Renewed
 from kiro2api.accounts.outcome import Outcome, Parked
-from kiro2api.accounts.parkbook import ParkBook
 from kiro2api.accounts.penalties import State, renewal_penalty
 from kiro2api.accounts.refresh import RefreshOnce
-from kiro2api.accounts.status import AccountStatus, describe, kind_of, status_of
+from kiro2api.accounts.standing import Change, Nobody, state_of
+from kiro2api.accounts.status import AccountStatus, refusal, status_of
+from kiro2api.accounts.turnstile import Turnstile, Waiter
 from kiro2api.errors import (
     CredentialsRejected,
     KiroError,
-    NoAccountAvailable,
     ShuttingDown,
     UpstreamFault,
 )
 
-_SOONEST_RETRY = 1.0
 _ANYTHING = Wanted()
-
-
-class _Lease:
-    """A loan. Invariant: the ledger hears of its end exactly once."""
-
-    def __init__(self, pool: "AccountPool", account: Account, credentials: Credentials) -> None:
-        self.account = account
-        self.credentials = credentials
-        self._pool = pool
-        self._settled = False
-
-    def renew(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._renew())
-
-    async def _renew(self) -> None:
-        self.credentials = await self._pool.replace(self.account, self.credentials)
-
-    def settle(self, outcome: Outcome) -> None:
-        if not self._settled:
-            self._settled = True
-            self._pool.settled(self.account, outcome)
+_QUEUE_LIMIT = 100
+_QUEUE_SECONDS = 30.0
+_NOBODY: frozenset[str] = frozenset()
 
 
 @implementer(IAccountPool)
@@ -75,9 +60,13 @@ class AccountPool:
         jitter: Callable[[], float],
         margin: float = 60.0,
         floor: float = 30.0,
+        queue_limit: int = _QUEUE_LIMIT,
+        queue_seconds: float = _QUEUE_SECONDS,
     ) -> None:
         """
         :param jitter: gives entropy from 0 to 1.
+        :param queue_limit: requests per group that may wait for a busy account, 0 for none.
+        :param queue_seconds: how long each of them waits at most.
         :param margin: seconds before its expiry from which on a token is not sent any more.
         :param floor: seconds for which a renewed token that is refused is not renewed again.
         """
@@ -89,9 +78,16 @@ class AccountPool:
         self._jitter = jitter
         self._margin = margin
         self._floor = floor
-        self._parkbook = ParkBook(store)
-        self._accounts = {account.fingerprint: account for account in ledger.accounts()}
-        self._tell: Callable[[Notice], None] | None = None
+        self.bulletin = Bulletin(store, clock)
+        self.turnstile: Turnstile[Loan | Account] = Turnstile(
+            clock,
+            self._serve,
+            lambda group: ledger.crowded(group, clock.seconds()),
+            ledger.soonest,
+            self._crowd,
+            limit=queue_limit,
+            seconds=queue_seconds,
+        )
         self._stopped = False
 
     def start(self) -> Deferred[None]:
@@ -101,22 +97,96 @@ class AccountPool:
     def stop(self) -> Deferred[None]:
         """Lend nothing more; fires when refreshes and writes under way have ended."""
         self._stopped = True
-        return self._renewal.stop().addCallback(lambda _: self._parkbook.written())
+        self.turnstile.stop(_stopping)
+        return self._renewal.stop().addCallback(lambda _: self.bulletin.written())
+
+    # ── lending ──────────────────────────────────────────────────────────────
 
     def acquire(
         self, group: str, tried: frozenset[str], wanted: Wanted = _ANYTHING
     ) -> Deferred[Lease]:
+        if self.turnstile:
+            self.turnstile.look()  # Nobody goes before those who wait.
         # Nearly always there is nothing to wait for, and a coroutine would only cost.
         try:
-            chosen = self._choose(group, tried, frozenset())
+            chosen = self._choose(group, tried, _NOBODY, wanted)
         except KiroError as error:
             return fail(error)
-        if isinstance(chosen, _Lease):
+        if isinstance(chosen, Loan):
             return succeed(chosen)
-        return Deferred.fromCoroutine(self._renewing(group, tried, chosen))
+        return Deferred.fromCoroutine(self._slowly(group, tried, wanted, chosen))
 
     def lacks(self, fingerprint: str, model: str, seconds: float) -> None:
         """This account is not offered this model."""
+        self._ledger.lacks(fingerprint, model, self._clock.seconds() + seconds)
+        self._look()
+
+    def waiting(self) -> dict[str, int]:
+        """How many requests wait for a busy account, by group."""
+        return self.turnstile.counts()
+
+    # ── what an operator sees and changes ────────────────────────────────────
+
+    def admit(
+        self,
+        account: Account,
+        credentials: Credentials,
+        enabled: bool = True,
+        parked: Parked | None = None,
+        credits_left: float | None = None,
+    ) -> None:
+        """Add an account, or change it in place: its counts, loans and standing stay.
+
+        Of an account that is known already, the credentials in use stay if they are newer, and
+        ``parked`` counts only where it needs an operator: what else is stored may be out of date.
+        New credentials for an account that needs a login make it ready.
+        """
+        fingerprint, now = account.fingerprint, self._clock.seconds()
+        known = self._ledger.account(fingerprint) is not None
+        dead = known and self._ledger.standing(fingerprint, now).state is State.REJECTED
+        renewed = self._keyring.admit(account, credentials, dead=dead)
+        self._ledger.admit(account, now, enabled=enabled)
+        if dead and renewed:
+            self.bulletin.note(self._ledger.release(fingerprint, now))
+        elif parked is not None and not known:
+            self._ledger.restore(fingerprint, parked, now)
+        elif parked is not None and not parked.until and not renewed:
+            change = Change(account, state_of(parked), parked.reason, 0.0, True)
+            self._ledger.heard(change, now)
+        if credits_left is not None:
+            self.bulletin.note(self._ledger.credits_known(fingerprint, credits_left, None, now))
+        self._look()
+
+    def expel(self, fingerprint: str) -> None:
+        """Forget an account; loans of it may end whenever they do."""
+        if self._ledger.expel(fingerprint) is not None:
+            self._keyring.forget(fingerprint)
+            self._renewal.forget(fingerprint)
+            self._look()
+
+    def set_group(self, policy: GroupPolicy) -> None:
+        """How a group is used from now on."""
+        self._ledger.set_group(policy, self._clock.seconds())
+        self._look()
+
+    def drop_group(self, name: str) -> None:
+        """Forget a group; ValueError while it has accounts, and for the default group."""
+        self._ledger.drop_group(name)
+        self._look()
+
+    def credits_known(self, fingerprint: str, left: float | None, reset_at: float | None) -> None:
+        """What is left of an account's credits, and when they are renewed (epoch seconds)."""
+        now = self._clock.seconds()
+        self.bulletin.note(self._ledger.credits_known(fingerprint, left, reset_at, now))
+        self._look()
+
+    def account(self, fingerprint: str) -> Account | None:
+        """One account, None if it is unknown."""
+        return self._ledger.account(fingerprint)
+
+    def accounts(self) -> tuple[Account, ...]:
+        """All accounts in configured order."""
+        return self._ledger.accounts()
 
     def groups(self) -> tuple[str, ...]:
         """The names of all groups."""
@@ -134,17 +204,21 @@ class AccountPool:
 
     def release(self, fingerprint: str) -> Deferred[None]:
         """An operator lets an account be asked again; fires when that is stored."""
-        self._note(self._ledger.release(fingerprint))
-        return self._parkbook.written()
+        if self._ledger.account(fingerprint) is not None:
+            self.bulletin.note(self._ledger.release(fingerprint, self._clock.seconds()))
+            self._look()
+        return self.bulletin.written()
+
+    # ── other processes ──────────────────────────────────────────────────────
 
     def announce_to(self, tell: Callable[[Notice], None]) -> None:
         """From now on, tell other processes what happens to the accounts."""
-        self._tell = tell
+        self.bulletin.tell = tell
         self._renewal.on_renewed = lambda fingerprint: tell(Renewed(fingerprint))
 
     def heard(self, notice: Notice) -> None:
         """Another process tells; it has logged and stored what there was to log and store."""
-        account = self._accounts.get(notice.fingerprint)
+        account = self._ledger.account(notice.fingerprint)
         if account is None:
             return  # its accounts are configured otherwise, as they may be during a reload
         if isinstance(notice, Renewed):
@@ -155,23 +229,33 @@ class AccountPool:
             state = State(notice.state)
         except ValueError:
             return
-        change = Change(account, state, notice.reason, notice.until, notice.lasting)
+        change = Change(account, state, notice.reason, notice.until, notice.lasting, notice.plain)
         self._ledger.heard(change, self._clock.seconds())
+        self._look()
+
+    # ── for the keeper and the loans ─────────────────────────────────────────
 
     def renewable(self, now: float) -> list[tuple[Account, float]]:
         """The accounts whose tokens are worth renewing, with the expiry of each."""
         found = []
         for account in self._ledger.accounts():
+            if account.method == "api_key":
+                continue
             standing = self._ledger.standing(account.fingerprint, now)
-            if account.method != "api_key" and (standing.state is State.READY or standing.until):
+            if standing.state is State.READY or standing.until:
                 found.append((account, self._keyring.current(account.fingerprint).expires_at))
         return found
 
     async def keep_fresh(self, account: Account) -> None:
         """Renew ahead of need.
 
-        Only a dead login parks the account: after anything else its token may still serve.
+        Only a dead login parks the account: after anything else its token may still serve. One
+        that was removed meanwhile is nobody's concern.
         """
+        current = self._ledger.account(account.fingerprint)
+        if current is None:
+            return
+        account = current
         try:
             await self._renewal.renew(account)
         except UpstreamFault as fault:
@@ -182,6 +266,9 @@ class AccountPool:
 
     async def replace(self, account: Account, refused: Credentials) -> Credentials:
         """Other credentials than those that were refused."""
+        known = self._ledger.account(account.fingerprint)
+        if known is None:
+            raise CredentialsRejected("The account was removed.", code="removed")
         current = self._keyring.current(account.fingerprint)
         now = self._clock.seconds()
         if current.access_token != refused.access_token:
@@ -190,12 +277,25 @@ class AccountPool:
             raise CredentialsRejected(
                 "The upstream refuses an access token that was just renewed.", code="fresh_refused"
             )
-        return await self._renew(account)
+        return await self._renew(known)
 
-    def settled(self, account: Account, outcome: Outcome) -> None:
+    def answered(self, account: Account, loan: int) -> None:
+        """The upstream answers a loan."""
+        self._ledger.answered(account.fingerprint, loan, self._clock.seconds())
+        self._look()
+
+    def settled(self, account: Account, loan: int, outcome: Outcome) -> None:
         """A loan has ended."""
         now = self._clock.seconds()
-        self._note(self._ledger.returned(account.fingerprint, outcome, now, jitter=self._jitter()))
+        self.bulletin.note(
+            self._ledger.returned(
+                account.fingerprint, outcome, now, jitter=self._jitter(), loan=loan
+            )
+        )
+        if self.turnstile:
+            self.turnstile.look()
+
+    # ── inside ───────────────────────────────────────────────────────────────
 
     async def _start(self) -> None:
         rows = await self._store.load()
@@ -209,40 +309,71 @@ class AccountPool:
                 self._ledger.restore(account.fingerprint, row.parked, now)
 
     def _choose(
-        self, group: str, passed: AbstractSet[str], renewed: AbstractSet[str]
-    ) -> _Lease | Account:
-        """A lease, or the account whose token must be renewed first; raises what a waiter hears."""
+        self, group: str, passed: AbstractSet[str], renewed: AbstractSet[str], wanted: Wanted
+    ) -> Loan | Account | Nobody:
+        """A lease, or the account whose token must be renewed first, or nobody while somebody is
+        busy; raises what a client hears."""
         if self._stopped:
-            raise ShuttingDown("The service is shutting down.")
+            raise _stopping()
         now = self._clock.seconds()
-        choice = self._ledger.choose(group, passed, now)
+        choice = self._ledger.choose(group, passed, now, wanted.model, wanted.conversation)
         if isinstance(choice, Nobody):
-            raise _unavailable(choice, now)
+            if choice.busy:
+                return choice
+            raise refusal(choice, now)
         account = choice.account
-        credentials = self._keyring.current(account.fingerprint)
+        fingerprint = account.fingerprint
+        credentials = self._keyring.current(fingerprint)
         # What was renewed a moment ago is lent even if it lives no longer than the margin.
-        if account.fingerprint not in renewed and not usable(
+        if fingerprint not in renewed and not usable(
             account.method, credentials, now, self._margin
         ):
             return account
         # Invariant: nothing is awaited between the loan and its lease.
-        self._ledger.lent(account.fingerprint, now)
-        return _Lease(self, account, credentials)
+        return Loan(
+            self, account, credentials, self._ledger.lent(fingerprint, now, wanted.conversation)
+        )
 
-    async def _renewing(self, group: str, tried: frozenset[str], account: Account) -> Lease:
-        """Renew ``account``, then choose again, until there is a lease."""
-        passed = set(tried)
-        renewed: set[str] = set()
+    async def _slowly(
+        self, group: str, tried: frozenset[str], wanted: Wanted, chosen: Account | Nobody
+    ) -> Lease:
+        """Renew or wait, then choose again, until there is a lease."""
+        passed, renewed = set(tried), set[str]()
+        waiter: Waiter[Loan | Account] = Waiter(
+            group, passed, renewed, wanted, self._clock.seconds()
+        )
         while True:
+            if isinstance(chosen, Nobody):
+                # Who could not be renewed rests, and may be back before somebody else is free.
+                passed.intersection_update(tried)
+                got = await self.turnstile.wait(waiter)
+                if isinstance(got, Loan):
+                    return got
+                chosen = got
             try:
-                await self._renew(account)
-                renewed.add(account.fingerprint)
+                await self._renew(chosen)
+                renewed.add(chosen.fingerprint)
             except UpstreamFault:
-                passed.add(account.fingerprint)
-            chosen = self._choose(group, passed, renewed)
-            if isinstance(chosen, _Lease):
-                return chosen
-            account = chosen
+                passed.add(chosen.fingerprint)
+            again = self._choose(group, passed, renewed, wanted)
+            if isinstance(again, Loan):
+                return again
+            chosen = again
+
+    def _serve(self, waiter: Waiter[Loan | Account]) -> Loan | Account | None:
+        chosen = self._choose(waiter.group, waiter.passed, waiter.renewed, waiter.wanted)
+        return None if isinstance(chosen, Nobody) else chosen
+
+    def _crowd(self, waiter: Waiter[Loan | Account]) -> KiroError:
+        """What a waiter hears who has waited long enough, or for whom there is no room."""
+        now, wanted = self._clock.seconds(), waiter.wanted
+        choice = self._ledger.choose(waiter.group, waiter.passed, now, wanted.model)
+        nobody = choice if isinstance(choice, Nobody) else Nobody(now, {READY: 1})
+        return refusal(nobody, now, waited=True)
+
+    def _look(self) -> None:
+        if self.turnstile:
+            self.turnstile.look()
 
     async def _renew(self, account: Account) -> Credentials:
         try:
@@ -255,43 +386,10 @@ class AccountPool:
 
     def _renewal_failed(self, account: Account, fault: UpstreamFault) -> None:
         now = self._clock.seconds()
-        self._note(
+        self.bulletin.note(
             self._ledger.renewal_failed(account.fingerprint, fault, now, jitter=self._jitter())
         )
 
-    def _note(self, change: Change | None) -> None:
-        """Tell the operator of a new standing, and the store where it must last."""
-        if change is None:
-            return
-        account, until = change.account, change.until
-        if self._tell is not None:
-            self._tell(
-                Turned(
-                    account.fingerprint, change.state.value, change.reason, until, change.lasting
-                )
-            )
-        if change.state is State.READY:
-            self._log.info("account {name} can be asked again", name=account.name)
-        elif until:
-            self._log.warn(
-                "account {name} rests for {rest} s: {reason}",
-                name=account.name,
-                rest=round(until - self._clock.seconds()),
-                reason=change.reason,
-            )
-        else:
-            self._log.error(
-                "account {name} is not asked any more until an operator acts: {reason}",
-                name=account.name,
-                reason=change.reason,
-            )
-        if change.lasting:
-            parked = None if change.state is State.READY else Parked(change.reason, until)
-            self._parkbook.note(account.fingerprint, parked)
 
-
-def _unavailable(nobody: Nobody, now: float) -> NoAccountAvailable:
-    wait = None if nobody.earliest is None else max(nobody.earliest - now, _SOONEST_RETRY)
-    return NoAccountAvailable(
-        describe(nobody.census), kind=kind_of(nobody.census), retry_after=wait
-    )
+def _stopping() -> ShuttingDown:
+    return ShuttingDown("The service is shutting down.")

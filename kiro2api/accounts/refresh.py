@@ -38,8 +38,11 @@ _LONGEST_RETRY: Final = 60.0
 class _Unsaved:
     """Renewed credentials that the store has not taken yet, and the next try."""
 
-    def __init__(self, account: Account, credentials: Credentials, fence: int) -> None:
+    def __init__(
+        self, account: Account, old: Credentials, credentials: Credentials, fence: int
+    ) -> None:
         self.account = account
+        self.old = old
         self.credentials = credentials
         self.fence = fence
         self.tries = 0
@@ -110,6 +113,15 @@ class RefreshOnce:
         """Another process says that it has renewed the account: take what it stored."""
         return Deferred.fromCoroutine(self._follow(account))
 
+    def forget(self, fingerprint: str) -> None:
+        """The account is gone: what is still under way for it is not stored."""
+        self._renewed_at.pop(fingerprint, None)
+        self._fences.pop(fingerprint, None)
+        unsaved = self._unsaved.get(fingerprint)
+        if unsaved is not None and fingerprint not in self._flights:
+            unsaved.hush()
+            del self._unsaved[fingerprint]
+
     def stop(self) -> Deferred[None]:
         """Begin nothing more; fires when the refreshes under way have ended and what is not
         stored yet has had one more try."""
@@ -135,18 +147,36 @@ class RefreshOnce:
         if unsaved is None:
             unsaved = await self._renewed(account)
             if unsaved is None:
-                return self._keyring.current(fingerprint)
+                return self._known(account)
             self._unsaved[fingerprint] = unsaved
             self._renewed_at[fingerprint] = self._clock.seconds()
         unsaved.hush()
+        if self._replaced(unsaved):
+            del self._unsaved[fingerprint]
+            if unsaved.fence != UNCONTENDED:
+                self._turns.give_up(refresh_lease(fingerprint), unsaved.fence)
+            return self._known(account)
         saved = await self._save(unsaved)
         del self._unsaved[fingerprint]
-        if saved:
+        if not saved:
+            await self._taken(account)
+        elif not self._replaced(unsaved):
             self._keyring.put(fingerprint, unsaved.credentials)
             self.on_renewed(fingerprint)
-        else:
-            await self._taken(account)
-        return self._keyring.current(fingerprint)
+        return self._known(account)
+
+    def _replaced(self, unsaved: _Unsaved) -> bool:
+        """Whether the account was removed meanwhile, or was given another login."""
+        fingerprint = unsaved.account.fingerprint
+        if not self._keyring.knows(fingerprint):
+            return True
+        return self._keyring.current(fingerprint).refresh_token != unsaved.old.refresh_token
+
+    def _known(self, account: Account) -> Credentials:
+        """What is in use. An account that was removed meanwhile has nothing, and gets nothing."""
+        if not self._keyring.knows(account.fingerprint):
+            raise UpstreamUnavailable("The account was removed.", code="removed")
+        return self._keyring.current(account.fingerprint)
 
     async def _renewed(self, account: Account) -> _Unsaved | None:
         """Fresh credentials, or None if those of another process are in the keyring now."""
@@ -171,8 +201,8 @@ class RefreshOnce:
         if self._stopped:
             raise UpstreamUnavailable("The service is shutting down.", code="stopping")
         try:
-            old = self._keyring.current(account.fingerprint)
-            return _Unsaved(account, await source.refresh(account, old), fence)
+            old = self._known(account)
+            return _Unsaved(account, old, await source.refresh(account, old), fence)
         except CredentialsRejected:
             # A process that lost its lease while it was held up may have stored its answer only
             # now: then the refresh token was not dead but replaced.
@@ -191,8 +221,9 @@ class RefreshOnce:
     async def _taken(self, account: Account) -> bool:
         """Whether the store's credentials were others than ours, and can serve; ours they are
         from now on in any case."""
-        before = self._keyring.current(account.fingerprint)
+        before = self._known(account)
         row = await self._read(account)
+        self._known(account)
         if row is None:
             return False
         self._keyring.lay_over(account, row.credentials)

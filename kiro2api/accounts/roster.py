@@ -1,120 +1,165 @@
-# -*- test-case-name: tests.accounts.test_ledger -*-
-"""One group's accounts: who is ready, in configured order, and who rests until when.
+# -*- test-case-name: tests.accounts.test_policies -*-
+"""One group's accounts: who is ready, in the order of its policy, and who returns when.
 
 Pure. Must not know faults or what they cost: it is told a state and keeps the order.
-
-Strategy: a heap of members that are ready and a heap of those that rest, by the time they return.
-Items that no longer hold are dropped when they surface, so that nothing is ever searched.
 """
 
-from collections import Counter
-from collections.abc import Set as AbstractSet
-from heapq import heapify, heappop, heappush
+from heapq import heappop
+from math import floor
+from typing import Final
 
-from kiro2api.accounts.account import Account
-from kiro2api.accounts.penalties import State
+from kiro2api.accounts.groups import GroupPolicy
+from kiro2api.accounts.member import READY, Member, Rank
+from kiro2api.accounts.penalties import Penalty, State
+from kiro2api.accounts.view import View
 
+UNKNOWN_CREDITS: Final = 500.0
+"""What an account counts as having while nobody knows: before those that are nearly spent, behind
+those that have plenty. What its finished loans cost is deducted from that, too."""
 
-class Member:
-    """What the ledger notes about one account."""
+MOST_MODELS: Final = 32
+"""Models per group of which it is remembered who lacks them; the oldest is forgotten, and learnt
+again if need be."""
 
-    __slots__ = (
-        "account",
-        "failed",
-        "in_flight",
-        "key",
-        "last_used",
-        "queued",
-        "reason",
-        "recurrences",
-        "remembered",
-        "served",
-        "state",
-        "until",
-    )
-
-    def __init__(self, account: Account, key: tuple[int, int]) -> None:
-        self.account = account
-        self.key = key
-        self.state = State.READY
-        self.reason = ""
-        self.until = 0.0
-        self.queued = False  # Invariant: in the group's ready heap at most once.
-        self.remembered = False
-        self.recurrences: dict[str, int] = {}
-        self.in_flight = 0
-        self.served = 0
-        self.failed = 0
-        self.last_used = 0.0
+_FORGIVEN: Final = 600.0
+"""Seconds after which an overloaded model starts with the first rest again."""
 
 
 class Group:
-    """The ready and the resting accounts of one group."""
+    """The accounts of one group."""
 
-    def __init__(self) -> None:
-        self.members: dict[tuple[int, int], Member] = {}
-        self.census: Counter[str] = Counter()
-        self._ready: list[tuple[int, int]] = []
-        self._resting: list[tuple[float, tuple[int, int]]] = []
+    def __init__(self, policy: GroupPolicy) -> None:
+        self.policy = policy
+        self.members: dict[int, Member] = {}
+        self.everybody = View(self.members)
+        self.views: dict[str, View] = {}
+        self.closures: dict[str, tuple[float, int]] = {}
 
-    def add(self, member: Member) -> None:
-        self.members[member.key] = member
-        self.census[member.reason or "ready"] += 1
-        self._offer(member)
+    def add(self, member: Member, now: float) -> None:
+        """Take in a member, or take over that its account, standing or credits are others now."""
+        known = member.serial in self.members
+        account = member.account
+        member.most = account.max_in_flight or self.policy.max_in_flight
+        member.pace = account.requests_per_minute or self.policy.requests_per_minute
+        member.watched = bool(member.most or member.pace or self.policy.policy != "sequential")
+        member.rank = self._rank(member)
+        if known:
+            self.review(member, now)
+            return
+        self.members[member.serial] = member
+        member.label, member.due = member.assess(now)
+        member.able = member.label == READY
+        for view in self._all():
+            view.enter(member)
 
-    def turn(self, member: Member, state: State, reason: str, until: float) -> None:
-        """Give an account another state."""
-        self.census[member.reason or "ready"] -= 1
-        self.census[reason or "ready"] += 1
+    def remove(self, member: Member) -> None:
+        """Forget a member."""
+        for view in self._all():
+            view.leave(member)
+        del self.members[member.serial]
+
+    def govern(self, policy: GroupPolicy, now: float) -> None:
+        """Another policy or other limits: all are put in line anew."""
+        self.policy = policy
+        for member in self.members.values():
+            self.add(member, now)
+
+    def turn(
+        self, member: Member, state: State, reason: str, until: float, now: float, *, plain: bool
+    ) -> None:
+        """Give an account another state. ``plain``: nobody needs to try it before all may."""
         member.state, member.reason, member.until = state, reason, until
-        if state is State.READY:
-            self._offer(member)
-        elif until:
-            heappush(self._resting, (until, member.key))
-            if len(self._resting) > 2 * len(self.members) + 16:
-                self._compact()
+        member.plain, member.probing, member.probe = plain, False, 0
+        self.review(member, now)
+
+    def probe(self, member: Member, now: float) -> None:
+        """An account is ready, but must be tried by one before all may."""
+        member.state, member.reason, member.until = State.READY, "", 0.0
+        member.probing, member.probe = True, 0
+        self.review(member, now)
+
+    def used(self, member: Member, now: float) -> None:
+        """A loan began or ended, or credits were spent."""
+        if self.policy.policy != "sequential":
+            member.rank = self._rank(member)
+        self.review(member, now)
+
+    def review(self, member: Member, now: float) -> None:
+        """Take over what has become of a member."""
+        label, due = member.assess(now)
+        before, member.label = member.label, label
+        member.able = label == READY
+        for view in self._all():
+            view.relabel(member, before)
+        if due != member.due:
+            member.due = due
+            if due:
+                for view in self._all():
+                    view.expect(due, member.serial)
 
     def wake(self, now: float) -> None:
-        """Make everybody ready whose rest is over."""
-        while self._resting and self._resting[0][0] <= now:
-            until, key = heappop(self._resting)
-            member = self.members[key]
-            if member.until == until:
-                self.turn(member, State.READY, "", 0.0)
+        """Make everybody ready whose rest or minute is over."""
+        returns = self.everybody.returns
+        while returns and returns[0][0] <= now:
+            _, serial = heappop(returns)
+            member = self.members.get(serial)
+            if member is not None and 0 < member.due <= now:
+                self.review(member, now)
+            returns = self.everybody.returns
 
-    def first(self, tried: AbstractSet[str]) -> Member | None:
-        """The first ready account in order that is not in ``tried``."""
-        passed = []
-        found = None
-        while self._ready and found is None:
-            member = self.members[self._ready[0]]
-            if member.state is not State.READY:
-                member.queued = False
-                heappop(self._ready)
-            elif member.account.fingerprint in tried:
-                passed.append(heappop(self._ready))
-            else:
-                found = member
-        for key in passed:
-            heappush(self._ready, key)
-        return found
+    # ── models ───────────────────────────────────────────────────────────────
 
-    def earliest(self, now: float) -> float | None:
-        """When anybody can serve; ``now`` has been woken for."""
-        if self.census["ready"]:
-            return now
-        while self._resting:
-            until, key = self._resting[0]
-            if self.members[key].until == until:
-                return until
-            heappop(self._resting)
-        return None
+    def view(self, model: str, now: float) -> View:
+        """Who can serve this model; the group has woken for ``now``."""
+        view = self.views.get(model)
+        if view is None:
+            return self.everybody
+        view.wake(now)
+        if not view.lacking:
+            del self.views[model]
+        return view
 
-    def _offer(self, member: Member) -> None:
-        if not member.queued:
-            member.queued = True
-            heappush(self._ready, member.key)
+    def lack(self, member: Member, model: str, until: float, *, brief: bool = False) -> None:
+        """An account does not have a model until then. ``brief``: it only rests from it."""
+        view = self.views.get(model)
+        if view is None:
+            if len(self.views) >= MOST_MODELS:
+                del self.views[next(iter(self.views))]
+            view = self.views[model] = View(self.members)
+        view.lack(member, until, brief=brief)
 
-    def _compact(self) -> None:
-        self._resting = [(e.until, key) for key, e in self.members.items() if e.until]
-        heapify(self._resting)
+    def closed(self, model: str, now: float) -> float:
+        """Until when nobody should ask for a model, 0 if that is over."""
+        until = self.closures.get(model, (0.0, 0))[0]
+        return until if until > now else 0.0
+
+    def close(
+        self, model: str, penalty: Penalty, asked: float | None, now: float, jitter: float
+    ) -> None:
+        """A model has no capacity: let it rest, longer each time that happens again."""
+        until, attempt = self.closures.pop(model, (0.0, 0))
+        if until + _FORGIVEN <= now:
+            attempt = 0
+        if until <= now:
+            until, attempt = now + penalty.rest(attempt, asked, jitter), attempt + 1
+        self.closures[model] = (until, attempt)
+        if len(self.closures) > MOST_MODELS:
+            del self.closures[next(iter(self.closures))]
+
+    def served(self, model: str) -> None:
+        """A model has answered."""
+        self.closures.pop(model, None)
+
+    # ── inside ───────────────────────────────────────────────────────────────
+
+    def _all(self) -> tuple[View, ...]:
+        return (self.everybody, *self.views.values()) if self.views else (self.everybody,)
+
+    def _rank(self, member: Member) -> Rank:
+        if self.policy.policy == "round_robin":
+            return (member.turn, member.account.order, member.serial)
+        if self.policy.policy == "least_used":
+            left = member.credits_left
+            credits = UNKNOWN_CREDITS - member.spent if left is None else left
+            return (member.in_flight - floor(credits), member.turn, member.serial)
+        return (member.account.order, 0.0, member.serial)

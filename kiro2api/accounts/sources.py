@@ -1,11 +1,13 @@
 # -*- test-case-name: tests.accounts.test_sources -*-
-"""The operator's accounts as configured: KIRO_AUTH_TOKEN, a JSON file, the IDE's token file.
+"""The operator's accounts as configured: KIRO_AUTH_TOKEN, a JSON file, other programs' logins.
 
 Must not know the store: what was rotated since is laid over these values elsewhere. No message
 here repeats a configured value, since any of them may be a secret in the wrong place.
 """
 
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -22,6 +24,16 @@ from kiro2api.accounts.account import (
     is_region,
 )
 from kiro2api.accounts.entries import VARIABLE, Entry, Registration, SourceError
+from kiro2api.accounts.foreign import (
+    DATABASE_FILE,
+    IDE_FILE,
+    Found,
+    Place,
+    default_path,
+    place_fingerprint,
+    place_kind,
+)
+from kiro2api.accounts.foreign_places import PlaceError, read_place
 
 __all__ = ["Configured", "SourceError", "fingerprint", "parse_accounts", "read_accounts"]
 
@@ -32,13 +44,19 @@ _NAME_LIMIT: Final = 64
 class Configured(msgspec.Struct, frozen=True):
     """The accounts found, in order, with their credentials by fingerprint.
 
-    ``disabled`` holds fingerprints. ``warnings`` are lines for the operator.
+    ``disabled`` holds fingerprints. ``warnings`` are lines for the operator. ``places`` says
+    whose credentials belong to another program.
     """
 
     accounts: tuple[Account, ...]
     credentials: Mapping[str, Credentials]
     disabled: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
+    places: Mapping[str, Place] = {}
+
+
+Reader = Callable[[Place, int], Found]
+"""Reads another program's credentials for the entry of that number; see ``read_place``."""
 
 
 def fingerprint(method: Method, secret: str, client_id: str) -> str:
@@ -56,8 +74,10 @@ def read_accounts(value: str) -> Configured:
     if not text:
         raise SourceError(f"{VARIABLE} is empty")
     if text.startswith(("{", "[")):
-        return parse_accounts(text)
+        return parse_accounts(text, reader=read_place)
     path = Path(text)
+    if path.name in (IDE_FILE, DATABASE_FILE):
+        return parse_accounts(_naming(path), reader=read_place)
 
     def registration(name: str) -> str | None:
         try:
@@ -74,12 +94,17 @@ def read_accounts(value: str) -> Configured:
         raise SourceError(
             f"{VARIABLE} is neither JSON nor the path of a readable file: {why}"
         ) from None
-    return parse_accounts(text, registration)
+    return parse_accounts(text, registration, read_place)
 
 
-def parse_accounts(text: str, registration: Registration = lambda name: None) -> Configured:
+def parse_accounts(
+    text: str,
+    registration: Registration = lambda name: None,
+    reader: Reader | None = None,
+) -> Configured:
     """One object, or an array of them, as accounts.
 
+    :param reader: without one, entries that name another program's credentials are refused.
     :raises SourceError: the text is not such JSON, or an entry is at fault.
     """
     try:
@@ -91,12 +116,20 @@ def parse_accounts(text: str, registration: Registration = lambda name: None) ->
     entries = document if isinstance(document, list) else [document]
     if not entries:
         raise SourceError(f"{VARIABLE} holds no account")
-    collected = _Collected()
+    collected = _Collected(reader)
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, dict):
             raise SourceError(f"{VARIABLE}, entry {number}: must be an object")
         collected.add(Entry(number, entry, registration))
     return collected.configured()
+
+
+def _naming(path: Path) -> str:
+    """The entry for another program's file or database that was named directly."""
+    kind = "ide"
+    if path.name == DATABASE_FILE:
+        kind = "amazon-q" if path.parent.name == "amazon-q" else "kiro-cli"
+    return msgspec.json.encode({"source": kind, "path": str(path)}).decode()
 
 
 def _read(path: Path) -> str:
@@ -110,7 +143,10 @@ def _read(path: Path) -> str:
 class _Collected:
     """Entries that became accounts: unique by credential, then by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: Reader | None) -> None:
+        self._reader = reader
+        self._places: dict[str, Place] = {}
+        self._unreadable: SourceError | None = None
         self._accounts: list[Account] = []
         self._credentials: dict[str, Credentials] = {}
         self._disabled: set[str] = set()
@@ -120,14 +156,66 @@ class _Collected:
         self._numbered: dict[str, int] = {}
 
     def add(self, entry: Entry) -> None:
+        if entry.text("source"):
+            self._add_foreign(entry)
+            return
         method = entry.method()
         credentials = entry.credentials(method)
         secret = credentials.access_token if method == "api_key" else credentials.refresh_token
         print_ = fingerprint(method, secret.reveal(), credentials.client_id)
+        self._enlist(entry, print_, method, credentials, DEFAULT_REGION)
+
+    def _add_foreign(self, entry: Entry) -> None:
+        """One whose program may be logged out is passed over, so that the others can serve."""
+        place = self._place(entry)
+        assert self._reader is not None
+        try:
+            found = self._reader(place, entry.number)
+        except PlaceError as error:
+            self._pass_over(entry, SourceError(f"{VARIABLE}, entry {entry.number}: {error}"))
+        except SourceError as error:
+            self._pass_over(entry, error)
+        else:
+            print_ = place_fingerprint(place)
+            if self._enlist(entry, print_, found.method, found.credentials, found.region):
+                self._places[print_] = place
+
+    def _pass_over(self, entry: Entry, error: SourceError) -> None:
+        self._unreadable = self._unreadable or error
+        self._warnings += (*entry.warnings, f"{error}; this entry is passed over")
+
+    def _place(self, entry: Entry) -> Place:
+        kind = place_kind(entry.text("source"))
+        if kind is None:
+            raise entry.error("source", "must be ide, file, kiro-cli or amazon-q")
+        if self._reader is None:
+            raise entry.error("source", f"can only be used in {VARIABLE}")
+        given = entry.text("path")
+        try:
+            home = Path.home()
+            path = Path(given).expanduser() if given else None
+        except (RuntimeError, ValueError):
+            raise entry.error("path", "names a home folder that is not there") from None
+        path = path or default_path(kind, home, sys.platform, os.environ)
+        if path is None:
+            raise entry.error("path", "is missing")
+        region = entry.text("region")
+        return Place(
+            kind=kind,
+            path=str(path.absolute()),
+            write_back=entry.flag("write_back") or entry.flag("writeBack"),
+            profile_arn=entry.profile_arn("social"),
+            region=region if is_region(region) else "",
+        )
+
+    def _enlist(
+        self, entry: Entry, print_: str, method: Method, credentials: Credentials, region: str
+    ) -> bool:
+        """Whether it became an account."""
         if print_ in self._numbers:
             entry.warn(f"is the same credential as entry {self._numbers[print_]} and is ignored")
             self._warnings += entry.warnings
-            return
+            return False
         self._numbers[print_] = entry.number
         account = Account(
             fingerprint=print_,
@@ -139,7 +227,7 @@ class _Collected:
                 is_group_name,
                 "must be 1 to 64 letters, digits, _ or -, and no name that URLs already use",
             ),
-            region=entry.checked("region", DEFAULT_REGION, is_region, "must be as in us-east-1"),
+            region=entry.checked("region", region, is_region, "must be as in us-east-1"),
             order=len(self._accounts),
         )
         self._accounts.append(account)
@@ -147,13 +235,17 @@ class _Collected:
         if entry.flag("disabled"):
             self._disabled.add(print_)
         self._warnings += entry.warnings
+        return True
 
     def configured(self) -> Configured:
+        if not self._accounts and self._unreadable is not None:
+            raise self._unreadable
         return Configured(
             tuple(self._accounts),
             self._credentials,
             frozenset(self._disabled),
             tuple(self._warnings),
+            self._places,
         )
 
     def _name(self, entry: Entry, method: Method) -> str:

@@ -1,14 +1,13 @@
 # -*- test-case-name: tests.commands.test_explain -*-
 """``kiro2api explain FILE``: what would be sent for a client's request, without sending it."""
 
-import sys
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from kiro2api.commands.calling import Api, CommandFailed
+from kiro2api.commands.given import document
 from kiro2api.commands.line import Line
 from kiro2api.commands.printing import as_json
 
@@ -17,25 +16,21 @@ _DIALECTS: Final = ("anthropic", "chat", "responses")
 
 def declare(parser: ArgumentParser) -> None:
     """The arguments."""
-    parser.add_argument("file", help="the request's JSON body; - for standard input")
-    parser.add_argument("--dialect", choices=_DIALECTS, help="default: guessed from the body")
-    parser.add_argument("--group", default="", help="the group of accounts it would go to")
+    parser.epilog = "Nothing is sent. The exit status is 1 for a request that would be refused."
+    parser.add_argument(
+        "file", metavar="FILE", help="the request's JSON body; - for standard input"
+    )
+    parser.add_argument(
+        "--dialect", choices=_DIALECTS, help="whose request it is; guessed, if nothing is said"
+    )
+    parser.add_argument("--group", default="", metavar="GROUP", help="the accounts it would go to")
     parser.set_defaults(run=explain)
 
 
 async def explain(api: Api, arguments: Namespace, line: Line) -> None:
     """Print the payload and all that was decided about it."""
-    try:
-        text = (
-            sys.stdin.buffer.read() if arguments.file == "-" else Path(arguments.file).read_bytes()
-        )
-    except OSError as error:
-        raise CommandFailed(f"{arguments.file} cannot be read: {error.strerror}") from None
-    try:
-        body = msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        raise CommandFailed(f"{arguments.file} is not JSON: {error}") from None
-    dialect = arguments.dialect or _guessed(body)
+    body = document(arguments.file)
+    dialect = arguments.dialect or guessed(body)
     told = await api.post(
         "/api/explain", {"dialect": dialect, "group": arguments.group, "body": body}
     )
@@ -44,21 +39,20 @@ async def explain(api: Api, arguments: Namespace, line: Line) -> None:
         raise CommandFailed("this request would be refused")
 
 
-def _guessed(body: object) -> str:
-    """Whose request it looks like."""
+def guessed(body: object) -> str:
+    """Whose request it looks like; raises CommandFailed."""
     if not isinstance(body, dict):
         raise CommandFailed("a request is a JSON object")
     if "input" in body:
         return "responses"
-    roles = {
-        message.get("role") for message in body.get("messages") or () if isinstance(message, dict)
-    }
-    functions = any(
-        isinstance(tool, dict) and tool.get("type") == "function"
-        for tool in body.get("tools") or ()
-    )
-    openai = functions or bool(roles & {"system", "developer", "tool"})
+    roles = {str(message.get("role")) for message in _objects(body.get("messages"))}
+    functions = any(tool.get("type") == "function" for tool in _objects(body.get("tools")))
+    openai = functions or not roles.isdisjoint(("system", "developer", "tool"))
     return "chat" if openai or "max_completion_tokens" in body else "anthropic"
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def in_words(told: dict[str, Any]) -> str:

@@ -2,14 +2,19 @@
 """``kiro2api login``: add an account by confirming a code in a browser, on any machine."""
 
 from argparse import ArgumentParser, Namespace
+from contextlib import suppress
 from typing import Final
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 
-from kiro2api.commands.calling import Api, CommandFailed
+from kiro2api.commands.accounts_found import the_account
+from kiro2api.commands.calling import Api, CommandFailed, below
 from kiro2api.commands.line import Line
 
+PATH: Final = "/api/logins"
 LOOK_SECONDS: Final = 2.0
+GOODBYE_SECONDS: Final = 2.0
 _KINDS: Final = {"builder-id": "builder_id", "idc": "idc", "social": "social"}
 _ENDS: Final = {
     "failed": "the login failed",
@@ -20,18 +25,39 @@ _ENDS: Final = {
 
 def declare(parser: ArgumentParser) -> None:
     """The arguments."""
+    parser.epilog = (
+        "examples:\n"
+        "  kiro2api login\n"
+        "  kiro2api login idc --start-url https://example.awsapps.com/start --region eu-west-1\n"
+        "  kiro2api login social --provider github --group team"
+    )
     parser.add_argument(
         "kind",
         nargs="?",
         choices=_KINDS,
         default="builder-id",
-        help="AWS Builder ID (the default), IAM Identity Center, or Google/GitHub",
+        help="builder-id: AWS Builder ID, if nothing is said; idc: IAM Identity Center; "
+        "social: Google or GitHub",
     )
-    parser.add_argument("--start-url", default="", help="of the Identity Center")
-    parser.add_argument("--region", default="", help="of the Identity Center, such as eu-west-1")
-    parser.add_argument("--provider", choices=("Google", "Github"), default="Google")
-    parser.add_argument("--group", default="", help="the group of the new account")
-    parser.add_argument("--name", default="", help="by which the account is known")
+    parser.add_argument("--start-url", default="", metavar="URL", help="of the Identity Center")
+    parser.add_argument(
+        "--region", default="", metavar="REGION", help="of the Identity Center, such as eu-west-1"
+    )
+    parser.add_argument(
+        "--provider",
+        type=str.lower,
+        choices=("google", "github"),
+        default="google",
+        help="for social; google, if nothing is said",
+    )
+    parser.add_argument("--group", default="", metavar="GROUP", help="where the account goes")
+    parser.add_argument("--name", default="", metavar="NAME", help="by which the account is known")
+    parser.add_argument(
+        "--replace",
+        default="",
+        metavar="ACCOUNT",
+        help="log this account, of any name or id, in again instead of adding one",
+    )
     parser.set_defaults(run=login)
 
 
@@ -39,17 +65,31 @@ async def login(api: Api, arguments: Namespace, line: Line) -> None:
     """Show the code, then wait until the login has ended."""
     body = {"kind": _KINDS[arguments.kind], "group": arguments.group, "name": arguments.name}
     if arguments.kind == "idc":
+        if not arguments.start_url:
+            raise CommandFailed("idc needs --start-url, the address where one logs in to it")
         body |= {"start_url": arguments.start_url, "region": arguments.region}
     elif arguments.kind == "social":
         body["provider"] = arguments.provider
-    now = await api.post("/api/logins", {name: value for name, value in body.items() if value})
-    line.say("Open this address in a browser, log in there, and confirm the code:")
+    if arguments.replace:
+        body["replace"] = (await the_account(api, arguments.replace))["id"]
+    now = await api.post(PATH, {name: value for name, value in body.items() if value})
+    line.say("Open this address in a browser, on any machine, and confirm the code there:")
     line.say(f"    {now.get('verification_uri_complete') or now['verification_uri']}")
     line.say(f"    code: {now['user_code']}")
-    while now["status"] == "pending":
-        await deferLater(arguments.reactor, LOOK_SECONDS)
-        now = await api.get(f"/api/logins/{now['id']}")
+    if now.get("expires_at"):
+        line.say(f"Waiting until {now['expires_at']}; Ctrl-C gives up.")
+    path = below(PATH, now["id"])
+    try:
+        while now["status"] == "pending":
+            await deferLater(api.clock, LOOK_SECONDS)
+            now = await api.get(path)
+    except CancelledError:
+        # Otherwise it would be waited for until the code expires.
+        with suppress(CommandFailed, CancelledError):
+            await api.exchange("DELETE", path, seconds=GOODBYE_SECONDS)
+        raise
     if now["status"] != "done":
         detail = f": {now['error']}" if now.get("error") else ""
-        raise CommandFailed(_ENDS.get(now["status"], now["status"]) + detail)
-    line.tell(now, "The account was added.")
+        raise CommandFailed(_ENDS.get(now["status"], str(now["status"])) + detail)
+    done = "The account is logged in again" if arguments.replace else "The account was added"
+    line.tell(now, f"{done} (id {now['account']}).")

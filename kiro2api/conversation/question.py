@@ -25,11 +25,16 @@ class Image(msgspec.Struct, frozen=True):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A document by value: ``data`` is base64 text; plain text documents arrive as ``Text``."""
+    """A document by value: ``data`` is base64 text; plain text documents arrive as ``Text``.
+
+    ``text`` says what is in it, for a model that does not take the document itself; empty as long
+    as nobody has read it.
+    """
 
     media_type: str
     data: str
     name: str = ""
+    text: str = ""
 
 
 class Reference(msgspec.Struct, frozen=True):

@@ -95,6 +95,8 @@ def _parts(parts: Iterable[Part]) -> int:
                 total += _CALL + _parts(part.parts)
             case Image():
                 total += _IMAGE
+            case Document() if part.text:
+                total += estimate_text(part.text)
             case Document():
                 total += _DOCUMENT + len(part.data) // _DOCUMENT_OCTETS_PER_TOKEN
             case RedactedThinking():

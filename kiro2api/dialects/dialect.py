@@ -18,6 +18,7 @@ class Asked(msgspec.Struct, frozen=True):
     """A client's request, understood: ``model`` is the name exactly as the client wrote it.
 
     ``echo`` is the dialect's own: whatever its writers need of the request; nobody else looks.
+    ``choices`` is how many answers are wanted.
     """
 
     conversation: Conversation
@@ -25,6 +26,7 @@ class Asked(msgspec.Struct, frozen=True):
     stream: bool = False
     include_usage: bool = False
     echo: object | None = None
+    choices: int = 1
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -32,7 +34,8 @@ class Opening(msgspec.Struct, frozen=True):
 
     ``id`` is the bare unique part (hex), which the dialect prefixes; ``created`` is in epoch
     seconds; ``input_tokens`` is the estimate shown until the upstream reports; ``freeform`` names
-    the tools whose input the client wants as raw text; ``echo`` is that of the request.
+    the tools whose input the client wants as raw text; ``echo`` is that of the request. Where
+    there are several ``choices``, their events come as ``OfChoice``.
     """
 
     id: str
@@ -43,6 +46,15 @@ class Opening(msgspec.Struct, frozen=True):
     request_id: str = ""
     freeform: frozenset[str] = frozenset()
     echo: object | None = None
+    choices: int = 1
+
+
+class OfChoice(msgspec.Struct, gc=False):
+    """Events of one of several answers. The last of all answers is followed by the ``Usage`` of
+    all of them and an ``Ended``."""
+
+    index: int
+    events: Sequence[StreamEvent]
 
 
 class StreamWriter(Protocol):

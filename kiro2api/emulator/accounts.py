@@ -11,21 +11,21 @@ from typing import Any, Literal
 
 import msgspec
 
-from kiro2api.emulator.replies import Refused, denied, oauth_refusal, refusal
+from kiro2api.emulator.credits import Plan, QuotaOrder
+from kiro2api.emulator.devices import BUILDER_ID_URL, Device, Devices, oauth
+from kiro2api.emulator.replies import Refused, denied, refusal
 
 _KEPT_TOKENS = 64
 """Access tokens remembered per account: older ones are as good as unknown."""
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-DEVICE_INTERVAL = 1
-DEVICE_LIFETIME = 600
 
 
 class EmulatedAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One account. ``models`` empty means every model the emulator has.
 
     ``rotates``: a refresh replaces the refresh token and kills the one before. ``profile`` says
-    whether calls must name the profile ARN; API keys never may.
+    whether calls must name the profile ARN; API keys never may. ``plan``: what it may spend.
     """
 
     name: str
@@ -37,8 +37,7 @@ class EmulatedAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     profile_arn: str = "arn:aws:codewhisperer:us-east-1:000000000000:profile/EMULATEDACCT"
     profile: Literal["optional", "required"] = "optional"
     models: tuple[str, ...] = ()
-    credits: float = 1000.0
-    used: float = 0.0
+    plan: Plan = Plan()
     token_lifetime: int = 3600
     rotates: bool = True
 
@@ -51,6 +50,7 @@ DEMO = EmulatedAccount(
     refresh_token="demo-refresh-token",  # noqa: S106 - opens nothing but the emulator
     # A store may outlive the emulator's memory, so the demo's token never changes.
     rotates=False,
+    plan=Plan(used=312.4, subscription="KIRO PRO", email="ada.lovelace@example.com"),
 )
 """The account that is there when nothing else is configured."""
 
@@ -60,7 +60,7 @@ class Member:
 
     def __init__(self, account: EmulatedAccount) -> None:
         self.account = account
-        self.used = account.used
+        self.plan = account.plan
         self.refresh_token = account.refresh_token
         self.expiries: dict[str, float] = {}
 
@@ -69,16 +69,13 @@ class Member:
         return self.account.name
 
     @property
-    def exhausted(self) -> bool:
-        """Whether the credits of the month are spent."""
-        return self.used >= self.account.credits
+    def used(self) -> float:
+        """Credits of the plan spent this month."""
+        return self.plan.used
 
-
-class _Device(msgspec.Struct):
-    client_id: str
-    expires_at: float
-    polled_at: float = float("-inf")
-    polls: int = 0
+    def charge(self, credits: float) -> None:
+        """An answer was given."""
+        self.plan = self.plan.spent(credits)
 
 
 class Accounts:
@@ -90,8 +87,7 @@ class Accounts:
         self._members: dict[str, Member] = {}
         self._by_refresh: dict[str, Member] = {}
         self._by_access: dict[str, Member] = {}
-        self._clients: dict[str, str] = {}
-        self._devices: dict[str, _Device] = {}
+        self.devices = Devices(self.made)
         for account in accounts:
             self.add(account)
 
@@ -103,8 +99,13 @@ class Accounts:
         if account.api_key:
             self._by_access[account.api_key] = member
         if account.client_id:
-            self._clients[account.client_id] = account.client_secret
+            self.devices.clients[account.client_id] = account.client_secret
         return member
+
+    def order_quota(self, order: QuotaOrder) -> None:
+        """Give an account another plan; KeyError if there is no such account."""
+        member = self._members[order.account]
+        member.plan = order.applied(member.plan)
 
     def member(self, name: str) -> Member:
         """The account of this name; KeyError if there is none."""
@@ -159,19 +160,17 @@ class Accounts:
         self, body: Mapping[str, Any], now: float, *, rotate: bool | None, lifetime: int
     ) -> dict[str, Any]:
         """What POST /token answers; raises Refused."""
-        client_id = body.get("clientId")
-        secret = self._clients.get(client_id) if isinstance(client_id, str) else None
-        if secret is None or secret != body.get("clientSecret"):
-            raise _oauth("InvalidClientException", "invalid_client", "Unknown client")
+        client_id = self.devices.known(body)
         grant = body.get("grantType")
         if grant == "refresh_token":
             member = self._holder(body.get("refreshToken"), "idc")
             if member.account.client_id != client_id:
-                raise _oauth("InvalidGrantException", "invalid_grant", "Another client's token")
+                raise oauth("InvalidGrantException", "invalid_grant", "Another client's token")
         elif grant == DEVICE_GRANT:
-            member = self._approved(body.get("deviceCode"), client_id, now)
+            device = self.devices.approved(body.get("deviceCode"), client_id, now)
+            member = self._logged_in(device)
         else:
-            raise _oauth("UnsupportedGrantTypeException", "unsupported_grant_type", "Not served")
+            raise oauth("UnsupportedGrantTypeException", "unsupported_grant_type", "Not served")
         given = self._renewed(member, now, rotate, lifetime)
         # Wire: an unchanged refresh token may be left out.
         if grant == "refresh_token" and given["refreshToken"] == body.get("refreshToken"):
@@ -181,7 +180,7 @@ class Accounts:
     def _holder(self, token: object, method: str) -> Member:
         member = self._by_refresh.get(token) if isinstance(token, str) else None
         if member is None or member.account.method != method or member.refresh_token != token:
-            raise _oauth("InvalidGrantException", "invalid_grant", "Invalid refresh token provided")
+            raise oauth("InvalidGrantException", "invalid_grant", "Invalid refresh token provided")
         return member
 
     def _renewed(
@@ -205,60 +204,32 @@ class Accounts:
 
     # ── device login ─────────────────────────────────────────────────────────
 
-    def register_client(self, now: float) -> dict[str, Any]:
-        """What POST /client/register answers."""
-        client_id = self.made("client-")
-        secret = self._clients[client_id] = self.made("secret-")
-        return {
-            "clientId": client_id,
-            "clientSecret": secret,
-            "clientIdIssuedAt": int(now),
-            "clientSecretExpiresAt": int(now) + 90 * 86_400,
+    def poll_social(
+        self, body: Mapping[str, Any], now: float, *, rotate: bool | None, lifetime: int
+    ) -> dict[str, Any]:
+        """What POST /oauth/device/poll answers; raises Refused."""
+        polled = self.devices.poll_social(body, now)
+        if isinstance(polled, str):
+            return {"status": polled}
+        member = self._logged_in(polled)
+        return self._renewed(member, now, rotate, lifetime) | {
+            "status": "success",
+            "profileArn": member.account.profile_arn,
+            "identityProvider": polled.provider,
         }
 
-    def begin_device(self, body: Mapping[str, Any], now: float) -> dict[str, Any]:
-        """What POST /device_authorization answers; raises Refused."""
-        client_id = body.get("clientId")
-        if not isinstance(client_id, str) or client_id not in self._clients:
-            raise _oauth("InvalidClientException", "invalid_client", "Unknown client")
-        code = self.made("device-")
-        self._devices[code] = _Device(client_id, now + DEVICE_LIFETIME)
-        user_code = f"{code[-8:-4]}-{code[-4:]}".upper()
-        address = "https://device.example.invalid/"
-        return {
-            "deviceCode": code,
-            "userCode": user_code,
-            "verificationUri": address,
-            "verificationUriComplete": f"{address}?user_code={user_code}",
-            "expiresIn": DEVICE_LIFETIME,
-            "interval": DEVICE_INTERVAL,
-        }
-
-    def _approved(self, code: object, client_id: object, now: float) -> Member:
-        """The invented user approves between the first poll and the second."""
-        device = self._devices.get(code) if isinstance(code, str) else None
-        if device is None or device.client_id != client_id:
-            raise _oauth("InvalidGrantException", "invalid_grant", "Unknown device code")
-        if device.expires_at <= now:
-            raise _oauth("ExpiredTokenException", "expired_token", "Too late", status=400)
-        early = now - device.polled_at < DEVICE_INTERVAL
-        device.polled_at = now
-        if early:
-            raise _oauth("SlowDownException", "slow_down", "Polled too often")
-        device.polls += 1
-        if device.polls == 1:
-            raise _oauth("AuthorizationPendingException", "authorization_pending", "Not yet")
-        del self._devices[str(code)]
+    def _logged_in(self, device: Device) -> Member:
+        """A new account. Wire: organisations' accounts are not served without their profile."""
+        name = f"device-{len(self._members) + 1}"
+        if device.provider:
+            return self.add(EmulatedAccount(name=name, refresh_token=self.made("aor")))
         return self.add(
             EmulatedAccount(
-                name=f"device-{len(self._members) + 1}",
+                name=name,
                 method="idc",
                 refresh_token=self.made("aor"),
                 client_id=device.client_id,
-                client_secret=self._clients[device.client_id],
+                client_secret=self.devices.clients[device.client_id],
+                profile="optional" if device.start_url == BUILDER_ID_URL else "required",
             )
         )
-
-
-def _oauth(error: str, code: str, message: str, *, status: int = 0) -> Refused:
-    return Refused(oauth_refusal(error, code, message, status=status))

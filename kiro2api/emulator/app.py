@@ -6,7 +6,7 @@ another process orders misbehaviour and looks at what was received. Importing th
 a reactor (Klein does), so it is imported late.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
 import msgspec
@@ -21,50 +21,17 @@ from werkzeug.exceptions import HTTPException
 from kiro2api.emulator import listings, websearch
 from kiro2api.emulator.accounts import DEMO, Accounts, EmulatedAccount, Member
 from kiro2api.emulator.calls import Call, CallLog, without_secrets
+from kiro2api.emulator.credits import QuotaOrder, usage_limits
+from kiro2api.emulator.devices import DeviceOrder, page
 from kiro2api.emulator.frames import CONTENT_TYPE
 from kiro2api.emulator.generation import Generation, decoded, profile
 from kiro2api.emulator.performance import Step, Turn, delivered, events
 from kiro2api.emulator.playback import Playback
-from kiro2api.emulator.replies import (
-    INVALID_JSON,
-    JSON,
-    Refused,
-    Reply,
-    denied,
-    invalid,
-    json_reply,
-    oauth_refusal,
-    refusal,
-    status_of,
-)
+from kiro2api.emulator.replies import Refused, Reply, denied, invalid, json_reply, refusal
 from kiro2api.emulator.script import Queue, Script, decode
+from kiro2api.emulator.visits import Visit, content, control, ordered
 
 Operation: TypeAlias = Callable[["Visit"], Awaitable[Reply | None]]
-
-_LOGIN = ("/refreshToken", "/token", "/client/register", "/device_authorization")
-
-
-class Visit(msgspec.Struct):
-    """One call under way: the request, what was noted of it, and the order it is subject to."""
-
-    request: Any
-    call: Call
-    raw: bytes
-    body: Any
-    script: Script
-    now: float
-
-    def header(self, name: str) -> str:
-        """The value of a request header, empty if there is none."""
-        return self.request.getHeader(name) or ""
-
-    def object(self) -> Mapping[str, Any]:
-        """The body as a JSON object; raises Refused."""
-        if self.header("content-type").split(";")[0].strip().lower() != JSON:
-            raise invalid("The content type must be application/json.", INVALID_JSON)
-        if not isinstance(self.body, dict):
-            raise invalid("Improperly formed request.", INVALID_JSON)
-        return self.body
 
 
 class Emulator:
@@ -122,7 +89,7 @@ class Emulator:
         if visit.script.headers_after:
             await deferLater(self.clock, visit.script.headers_after)
         try:
-            reply = _ordered(visit.script, visit.call.path) or await operation(visit)
+            reply = ordered(visit.script, visit.call.path) or await operation(visit)
         except Refused as refused:
             reply = refused.reply
         if reply is None:
@@ -217,8 +184,15 @@ class Emulator:
 
     async def _usage(self, visit: Visit) -> Reply:
         member = self._member(visit)
-        profile(visit.call.query.get("profileArn"), member)
-        return json_reply(listings.usage(member))
+        query = visit.call.query
+        profile(query.get("profileArn"), member)
+        email = query.get("isEmailRequired", "false")
+        known = query.get("resourceType", "VIBE") in listings.RESOURCES
+        if not (known and query.get("origin", "IDE") in listings.ORIGINS):
+            raise invalid("origin or resourceType is wrong", "REQUEST_BODY_INVALID")
+        if email not in ("true", "false"):
+            raise invalid("isEmailRequired is wrong", "REQUEST_BODY_INVALID")
+        return json_reply(usage_limits(member.plan, member.name, email=email == "true"))
 
     @app.route("/ListAvailableModels", methods=["GET"])
     async def available_models(self, request: IRequest) -> bytes | None:
@@ -226,7 +200,7 @@ class Emulator:
 
     async def _models(self, visit: Visit) -> Reply:
         member, query = self._member(visit), visit.call.query
-        if not query.get("origin"):
+        if query.get("origin") not in listings.ORIGINS:
             raise invalid("origin is required", "REQUEST_BODY_INVALID")
         profile(query.get("profileArn"), member)
         first, size = query.get("nextToken", "0"), query.get("maxResults", "50")
@@ -240,7 +214,9 @@ class Emulator:
 
     async def _profiles(self, visit: Visit) -> Reply:
         member = self._member(visit)
-        visit.object()
+        size = visit.object().get("maxResults", 10)
+        if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= 10:
+            raise invalid("maxResults is wrong", "REQUEST_BODY_INVALID")
         if member.account.method == "api_key":
             raise denied("Unsupported token type")
         return json_reply(listings.profiles(member.account))
@@ -277,53 +253,107 @@ class Emulator:
         return await self._serve(request, self._register)
 
     async def _register(self, visit: Visit) -> Reply:
-        visit.object()
-        return json_reply(self.accounts.register_client(visit.now))
+        return json_reply(self.accounts.devices.register(visit.object(), visit.now))
 
     @app.route("/device_authorization", methods=["POST"])
     async def authorize_device(self, request: IRequest) -> bytes | None:
         return await self._serve(request, self._device)
 
     async def _device(self, visit: Visit) -> Reply:
-        return json_reply(self.accounts.begin_device(visit.object(), visit.now))
+        host = visit.header("host")
+        return json_reply(self.accounts.devices.begin(visit.object(), host, visit.now))
+
+    @app.route("/oauth/device/authorization", methods=["POST"])
+    async def authorize_social(self, request: IRequest) -> bytes | None:
+        return await self._serve(request, self._social_device)
+
+    async def _social_device(self, visit: Visit) -> Reply:
+        host = visit.header("host")
+        return json_reply(self.accounts.devices.begin_social(visit.object(), host, visit.now))
+
+    @app.route("/oauth/device/poll", methods=["POST"])
+    async def poll_social(self, request: IRequest) -> bytes | None:
+        return await self._serve(request, self._social_poll)
+
+    async def _social_poll(self, visit: Visit) -> Reply:
+        script = visit.script
+        given = self.accounts.poll_social(
+            visit.object(), visit.now, rotate=script.rotate, lifetime=script.token_lifetime
+        )
+        return json_reply(given)
+
+    @app.route("/device", methods=["GET"])
+    def show_device(self, request: Any) -> bytes:
+        """What somebody sees who follows the address of a login."""
+        given = {
+            name: values[0].decode("utf-8", "replace") for name, values in request.args.items()
+        }
+        said, decided = given.get(b"decision"), ""
+        code = "".join(
+            char for char in given.get(b"user_code", "") if char.isalnum() or char == "-"
+        )
+        if said in ("approve", "deny") and code:
+            found = self.accounts.devices.decide(DeviceOrder(said, code))
+            decided = "Done." if found else "There is no such login."
+        request.setHeader("content-type", "text/html; charset=utf-8")
+        return page(code, decided).encode()
 
     # ── the emulator's own controls ──────────────────────────────────────────
 
     @app.route("/emulator/script", methods=["POST"])
     def take_script(self, request: IRequest) -> bytes:
         try:
-            self.script(*decode(_content(request)))
+            self.script(*decode(content(request)))
         except msgspec.DecodeError as error:
-            return _control(request, {"error": str(error)}, 400)
-        return _control(request, {"queued": len(self.scripts)})
+            return control(request, {"error": str(error)}, 400)
+        return control(request, {"queued": len(self.scripts)})
 
     @app.route("/emulator/accounts", methods=["POST"])
     def take_account(self, request: IRequest) -> bytes:
         try:
-            account = msgspec.json.decode(_content(request), type=EmulatedAccount)
+            account = msgspec.json.decode(content(request), type=EmulatedAccount)
         except msgspec.DecodeError as error:
-            return _control(request, {"error": str(error)}, 400)
+            return control(request, {"error": str(error)}, 400)
         self.accounts.add(account)
-        return _control(request, {"added": account.name})
+        return control(request, {"added": account.name})
+
+    @app.route("/emulator/quota", methods=["POST"])
+    def take_quota(self, request: IRequest) -> bytes:
+        try:
+            order = msgspec.json.decode(content(request), type=QuotaOrder)
+            self.accounts.order_quota(order)
+        except msgspec.DecodeError as error:
+            return control(request, {"error": str(error)}, 400)
+        except KeyError:
+            return control(request, {"error": "there is no such account"}, 404)
+        return control(request, {"ordered": order.account})
+
+    @app.route("/emulator/login", methods=["POST"])
+    def take_decision(self, request: IRequest) -> bytes:
+        try:
+            order = msgspec.json.decode(content(request), type=DeviceOrder)
+        except msgspec.DecodeError as error:
+            return control(request, {"error": str(error)}, 400)
+        return control(request, {"logins": self.accounts.devices.decide(order)})
 
     @app.route("/emulator/expire", methods=["POST"])
     def expire_tokens(self, request: IRequest) -> bytes:
         self.accounts.expire()
-        return _control(request, {})
+        return control(request, {})
 
     @app.route("/emulator/reset", methods=["POST"])
     def forget(self, request: IRequest) -> bytes:
         self.scripts.clear()
         self.calls.clear()
-        return _control(request, {})
+        return control(request, {})
 
     @app.route("/emulator/calls", methods=["GET"])
     def show_calls(self, request: IRequest) -> bytes:
-        return _control(request, {"calls": list(self.calls)})
+        return control(request, {"calls": list(self.calls)})
 
     @app.route("/emulator/streams", methods=["GET"])
     def show_streams(self, request: IRequest) -> bytes:
-        return _control(request, self.calls.streams)
+        return control(request, self.calls.streams)
 
     @app.handle_errors(HTTPException)
     def unknown(self, request: IRequest, failure: Any) -> bytes:
@@ -333,35 +363,3 @@ class Emulator:
         for name, value in (*reply.headers, ("content-type", reply.content_type)):
             request.setHeader(name, value)
         return reply.body
-
-
-def _ordered(script: Script, path: str) -> Reply | None:
-    """The reply that a script orders instead of the operation's own."""
-    if script.body is not None:
-        return Reply(script.status or 200, script.body.encode())
-    if not (script.status or script.error) or script.error_at is not None:
-        return None
-    status = script.status or status_of(script.error)
-    if path in _LOGIN:
-        code = script.reason or "server_error"
-        return oauth_refusal(
-            script.error, code, script.message, status=status, retry_after=script.retry_after
-        )
-    return refusal(
-        script.error,
-        script.message,
-        script.reason,
-        status=status,
-        retry_after=script.retry_after,
-    )
-
-
-def _content(request: Any) -> bytes:
-    content: bytes = request.content.read()
-    return content
-
-
-def _control(request: IRequest, value: object, status: int = 200) -> bytes:
-    request.setResponseCode(status)
-    request.setHeader("content-type", JSON)
-    return msgspec.json.encode(value)

@@ -45,10 +45,9 @@ class Generation:
         self._signatures(body, member)
         if _percent(body, model, size) > 100:
             raise invalid("Input is too long.", "CONTENT_LENGTH_EXCEEDS_THRESHOLD")
-        if member.exhausted:
+        if reason := member.plan.refusal:
             message = "You have reached the limit for this month."
-            error = "ServiceQuotaExceededException"
-            raise Refused(refusal(error, message, "MONTHLY_REQUEST_COUNT"))
+            raise Refused(refusal("ServiceQuotaExceededException", message, reason))
 
     def compose(self, body: Any, member: Member, script: Script, size: int) -> Performance:
         """What will be answered; charges the account for it."""
@@ -71,7 +70,7 @@ class Generation:
         percent = _percent(body, model, size)
         cost = rate(model) * (0.005 + size / 4_000_000)
         credits = cost if script.credits is None else script.credits
-        member.used += credits
+        member.charge(credits)
         return Performance(
             model=model,
             text=text,

@@ -1,12 +1,12 @@
 # -*- test-case-name: tests.emulator.test_generation -*-
-"""What the emulator's control plane answers: models, profiles, usage limits.
+"""What the emulator's control plane lists: models and profiles.
 
 Must not know HTTP. Wire: shapes as the runtime service publishes them, values invented.
 """
 
 from typing import Any, Final
 
-from kiro2api.emulator.accounts import EmulatedAccount, Member
+from kiro2api.emulator.accounts import EmulatedAccount
 from kiro2api.kiro.models import BUILT_IN, Model
 
 # The provider's list grows faster than the gateway's table: this one is in no table.
@@ -22,14 +22,22 @@ _REASONING_CLAUDES: Final = (
     "claude-opus-4.6",
     "claude-sonnet-4.6",
 )
+ORIGINS: Final = frozenset(
+    {
+        *("AI_EDITOR", "CHATBOT", "CLI", "CONSOLE", "DOCUMENTATION", "GITLAB", "IDE"),
+        *("INLINE_CHAT", "KIRO_CLI", "KIRO_WEB", "MARKETING", "MD", "MD_CE", "MD_IDE", "MOBILE"),
+        *("OPENSEARCH_DASHBOARD", "Q_DEV_BEXT", "SAGE_MAKER", "SERVICE_INTERNAL"),
+        *("SM_AI_STUDIO_IDE", "UNIFIED_SEARCH", "UNKNOWN"),
+    }
+)
+RESOURCES: Final = frozenset({"AGENTIC_REQUEST", "CREDIT", "SPEC", "VIBE"})
+
 CHECKPOINTS: Final = 4
 """Points of the prompt cache in one request, for the models that have one."""
 
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 
 _RATES = {"opus": 2.2, "haiku": 0.4, "sonnet": 1.3}
-_MONTH_END = 4_102_444_800
-"""The day of the reset never comes: the emulator's clock may stand still."""
 
 
 def offered(account: EmulatedAccount) -> tuple[str, ...]:
@@ -126,41 +134,3 @@ def profiles(account: EmulatedAccount) -> dict[str, Any]:
         "status": "ACTIVE",
     }
     return {"profiles": [profile]}
-
-
-def usage(member: Member) -> dict[str, Any]:
-    """GetUsageLimits."""
-    used, limit = member.used, member.account.credits
-    return {
-        "nextDateReset": _MONTH_END,
-        "overageConfiguration": {"overageStatus": "DISABLED"},
-        "subscriptionInfo": {
-            "overageCapability": "OVERAGE_INCAPABLE",
-            "subscriptionManagementTarget": "MANAGE",
-            "subscriptionTitle": "KIRO EMULATED",
-            "type": "Q_DEVELOPER_STANDALONE_PRO",
-            "upgradeCapability": "UPGRADE_CAPABLE",
-        },
-        "usageBreakdownList": [
-            {
-                "resourceType": "CREDIT",
-                "displayName": "Credit",
-                "displayNamePlural": "Credits",
-                "unit": "INVOCATIONS",
-                "currentUsage": int(used),
-                "currentUsageWithPrecision": used,
-                "usageLimit": int(limit),
-                "usageLimitWithPrecision": limit,
-                "currentOverages": 0,
-                "currentOveragesWithPrecision": 0.0,
-                "overageCharges": 0.0,
-                "currency": "USD",
-                "nextDateReset": _MONTH_END,
-                "bonuses": [],
-            }
-        ],
-        "userInfo": {
-            "email": f"{member.name}@example.invalid",
-            "userId": f"d-emulated.{member.name}",
-        },
-    }

@@ -51,7 +51,10 @@ _OVERLOADED: Final = Verdict(ModelOverloaded, "the model has no capacity at the 
 _QUOTA: Final = Verdict(QuotaExhausted, "the account's quota is used up")
 _SUSPENDED: Final = Verdict(AccountSuspended, "the provider has suspended the account")
 _MODEL: Final = Verdict(
-    UpstreamRefused, "the upstream does not offer this model", Kind.MODEL_NOT_FOUND
+    UpstreamRefused,
+    "the upstream does not offer this model",
+    Kind.MODEL_NOT_FOUND,
+    Scope.ACCOUNT_MODEL,
 )
 _THROTTLED: Final = Verdict(Throttled, "the upstream limits the rate of requests")
 _CREDENTIALS: Final = Verdict(CredentialsRejected, "the upstream does not accept the access token")

@@ -89,7 +89,11 @@ class Formed:
             ending = [event for event in held if isinstance(event, (Usage, Ended))]
             return [*thoughts, TextDelta(text), *ending]
         self.unmet = Unmet(
-            repaired_format(problem.instruction), said, usage_of(held), (), _fault(problem.message)
+            repaired_format(problem.instruction),
+            said,
+            usage_of(held),
+            fault=_fault(problem.message),
+            what="json",
         )
         return []
 

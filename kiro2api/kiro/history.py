@@ -23,7 +23,7 @@ from kiro2api.conversation.question import (
 from kiro2api.kiro.naming import Labels, Names
 from kiro2api.kiro.pairing import Calls, result_texts
 from kiro2api.kiro.toolinput import as_object
-from kiro2api.kiro.turns import Picture, Side
+from kiro2api.kiro.turns import Paper, Picture, Side
 from kiro2api.kiro.wording import (
     ACKNOWLEDGED,
     CONTINUE,
@@ -56,9 +56,12 @@ class History:
         self.called: dict[str, None] = {}
         """Upstream names of the tools that were called, in order of their first call."""
         self.picture_bytes = 0
-        """Base64 characters of all pictures written."""
-        self.cached: list[dict[str, Any]] = []
-        """The written messages after which a prompt cache is to have a point."""
+        """Base64 characters of all pictures and documents written."""
+        self.cached: list[tuple[dict[str, Any], int]] = []
+        """The written messages after which a prompt cache is to have a point, each with
+        ``picture_bytes`` up to there."""
+        self.repairs: dict[str, None] = {}
+        """Short words for what did not stay as it was."""
 
     def written(self, sides: Iterable[Side]) -> list[Message]:
         """One message per side; the last one is the user's current message."""
@@ -73,7 +76,7 @@ class History:
                 message = self._user(side, calls)
                 messages.append({"userInputMessage": message})
             if side.cache:
-                self.cached.append(message)
+                self.cached.append((message, self.picture_bytes))
         return messages
 
     def fill_inputs(self) -> None:
@@ -84,6 +87,7 @@ class History:
     def _assistant(self, side: Side, calls: Calls) -> Message:
         groups: list[list[str]] = []
         uses: list[dict[str, Any]] = []
+        thought = False
         for group in side.groups:
             texts: list[str] = []
             for piece in group:
@@ -95,12 +99,18 @@ class History:
                     texts.append(document_note(piece))
                 elif isinstance(piece, Reference):
                     texts.append(reference_note(piece))
+                else:
+                    thought = True
             groups.append(texts)
         message: Message = {"content": _joined(groups) or SILENT}
         if uses:
             message["toolUses"] = uses
-        if self._replay and (reasoning := reasoning_content(side)) is not None:
+        if thought and not self._replay:
+            self.repairs["thinking.left_out"] = None
+        elif thought and (reasoning := reasoning_content(side)) is not None:
             message["reasoningContent"] = reasoning
+        elif thought:
+            self.repairs["thinking.unsigned_dropped"] = None
         return message
 
     def _use(self, piece: ToolUse, calls: Calls) -> dict[str, Any]:
@@ -113,6 +123,7 @@ class History:
     def _user(self, side: Side, calls: Calls) -> Message:
         groups: list[list[str]] = []
         pictures: list[dict[str, Any]] = []
+        papers: list[dict[str, Any]] = []
         for group in side.groups:
             texts: list[str] = []
             for piece in group:
@@ -120,10 +131,15 @@ class History:
                     texts.append(piece.text)
                 elif isinstance(piece, ToolResult):
                     if not calls.answered(piece):
+                        self.repairs["results.as_text"] = None
                         said = "\n".join(result_texts(piece))
                         texts.append(orphan_result(piece.id, piece.is_error, said))
                 elif isinstance(piece, Picture):
                     pictures.append({"format": piece.format, "source": {"bytes": piece.data}})
+                    self.picture_bytes += len(piece.data)
+                elif isinstance(piece, Paper):
+                    source = {"bytes": piece.data}
+                    papers.append({"name": piece.name, "format": piece.format, "source": source})
                     self.picture_bytes += len(piece.data)
                 elif isinstance(piece, ToolUse):
                     texts.append(misplaced_call(piece))
@@ -135,12 +151,16 @@ class History:
         content = _joined(groups)
         # Wire: empty content is fine beside tool results, and refused without them.
         if not content and not calls:
-            content = LOOK if pictures else CONTINUE
+            content = LOOK if pictures or papers else CONTINUE
         message: Message = {"content": content, "origin": ORIGIN}
         if pictures:
             message["images"] = pictures
+        if papers:
+            message["documents"] = papers
         if calls:
             message["userInputMessageContext"] = {"toolResults": calls.results()}
+            if calls.unanswered:
+                self.repairs["results.added"] = None
         return message
 
 

@@ -5,6 +5,7 @@ Must not know where frames come from nor who is told. One interpreter serves one
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import ClassVar, Final
 
 import msgspec
@@ -22,6 +23,7 @@ from kiro2api.conversation.answer import (
 from kiro2api.errors import ProtocolViolation, StreamTruncated, UpstreamFault, UpstreamUnavailable
 from kiro2api.kiro.faults import from_error_frame, from_exception_frame, from_invalid_state
 from kiro2api.kiro.halves import Halves
+from kiro2api.kiro.leaks import LeakedCall, Leaks, Piece
 from kiro2api.kiro.payloads import (
     Content,
     ContextUsage,
@@ -61,31 +63,50 @@ class Interpreter:
     then raised by the next call, and at once if nothing preceded it.
 
     ``tally``: what it counts; its size is always that of the events given so far.
+    ``calls_from_text``: calls of tools that were only found in the text; they come last.
 
     :param window: tokens of the model's context window.
     :param input_estimate: our own estimate of the question, where the upstream tells nothing.
     :param names: the upstream's tool names → the client's.
+    :param leaks: finds calls in the text; None: there is nothing to call.
+    :param salt: something that no other answer has, for the ids of such calls.
     """
 
     __slots__ = (
         "_content",
+        "_found",
         "_halves",
         "_input_estimate",
+        "_leaks",
         "_over",
+        "_salt",
         "_tools",
         "_window",
+        "calls_from_text",
         "fault",
         "ignored",
         "tally",
     )
 
-    def __init__(self, *, window: int, input_estimate: int, names: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        *,
+        window: int,
+        input_estimate: int,
+        names: Mapping[str, str],
+        leaks: Leaks | None = None,
+        salt: str = "",
+    ) -> None:
         self._window = window
         self._input_estimate = input_estimate
         self.tally = Tally()
         self._halves = Halves()
         self.ignored: dict[str, int] = {}
         self._tools = ToolCalls(names, self.tally, self.ignored)
+        self._leaks = leaks
+        self._salt = salt
+        self._found: list[LeakedCall] = []
+        self.calls_from_text = 0
         self._content = False
         self._over = False
         self.fault: UpstreamFault | None = None
@@ -104,6 +125,11 @@ class Interpreter:
     def cut_call(self) -> bool:
         """Whether a call of a tool was begun and never completed, as far as can be told now."""
         return bool(self._tools.open)
+
+    @property
+    def open_call(self) -> str:
+        """The tool, by the client's name, whose call was begun and not completed; "" if none."""
+        return self._tools.name if self._tools.open else ""
 
     def usage(self) -> Usage:
         """What the answer has cost as far as it is known now."""
@@ -157,19 +183,35 @@ class Interpreter:
         if self._tools.open:
             # Never completed by us: half a call must not be carried out.
             return self._last(StopReason.MAX_TOKENS)
-        return self._lost() + self._last(self.tally.reason(tools_called=self._tools.called))
+        out = self._lost()
+        return out + self._last(self.tally.reason(tools_called=bool(self._tools.called)))
 
     def flush(self) -> list[StreamEvent]:
         """What still waits inside when the answer has failed; see ``ToolCalls.flush``."""
-        return self._tools.flush()
+        out = self._tools.flush()
+        if not self._tools.open:
+            self._text_over(out)
+        return out
 
     def _lost(self) -> list[StreamEvent]:
-        """Halves of a character whose other half never came."""
+        """Halves of a character whose other half never came, and calls made in the text."""
         out: list[StreamEvent] = []
         if thought := self._halves.lost(_THOUGHTS):
             self._say(ThinkingDelta(thought), out)
         if text := self._halves.lost(_TEXT):
-            self._say(TextDelta(text), out)
+            if self._leaks is None:
+                self._say(TextDelta(text), out)
+            else:
+                self._searched(self._leaks, text, out)
+        self._text_over(out)
+        # A model that has noticed makes the call properly, too: that one stands.
+        made = frozenset(self._tools.called)
+        for number, call in enumerate(self._found):
+            if call.name not in made:
+                digest = sha256(f"{self._salt} {number}".encode()).hexdigest()
+                fragment = ToolFragment(f"tooluse_{digest[:22]}", call.name, call.input, True)
+                self._tools.take(fragment, out)
+                self.calls_from_text += 1
         return out
 
     def _shortfall(self) -> UpstreamFault | None:
@@ -211,10 +253,37 @@ class Interpreter:
         text = read(_CONTENT, payload, self._halves).content
         if text and self._halves.met:
             text = self._halves.joined(_TEXT, text)
-        if text:
+        if not text:
+            return
+        leaks = self._leaks
+        if leaks is None or not (leaks.alert or "\n" in text or "`" in text):
             self._say(TextDelta(text), out)
+        else:
+            self._searched(leaks, text, out)
+
+    def _searched(self, leaks: Leaks, text: str, out: list[StreamEvent]) -> None:
+        """Text; what could be a call in it waits until it is known to be one or not."""
+        pieces = leaks.feed(text)
+        if pieces is None:
+            self._say(TextDelta(text), out)
+        else:
+            self._sorted(pieces, out)
+
+    def _sorted(self, pieces: Sequence[Piece], out: list[StreamEvent]) -> None:
+        self._content = True
+        for piece in pieces:
+            if isinstance(piece, str):
+                self._say(TextDelta(piece), out)
+            else:
+                self._found.append(piece)
+
+    def _text_over(self, out: list[StreamEvent]) -> None:
+        """Something else than text follows."""
+        if self._leaks is not None and self._leaks.held:
+            self._sorted(self._leaks.flush(), out)
 
     def _reasoned(self, payload: bytes, out: list[StreamEvent]) -> None:
+        self._text_over(out)
         thought = read(_REASONING, payload, self._halves)
         text = thought.text
         if text and self._halves.met:
@@ -242,6 +311,7 @@ class Interpreter:
             out.append(event)
 
     def _called(self, payload: bytes, out: list[StreamEvent]) -> None:
+        self._text_over(out)
         fragment = read(_TOOL, payload, self._halves)
         if self._halves.met and not isinstance(fragment.input, dict):
             key = _CALL + fragment.id

@@ -20,6 +20,12 @@ IMAGE_LIMIT: Final = 10
 MODEL_BYTES: Final = 10_000_000
 """What the upstream's model allows per image, decoded."""
 
+DOCUMENT_BYTES: Final = 4_500_000
+"""Decoded bytes of a document that is sent as such. No limit is published: this is that of the
+model provider's other interfaces."""
+DOCUMENT_CHARACTERS: Final = DOCUMENT_BYTES // 3 * 4
+"""The same in base64."""
+
 _HEAD = 32
 _URL_SAFE = str.maketrans("-_", "+/")
 _BLANKS = re.compile(r"\s+")
@@ -48,7 +54,7 @@ def usable_image(image: Image) -> tuple[str, str] | str:
 
     The format is what the bytes show: clients mislabel images, the upstream then refuses them.
     """
-    data = _normal(image.data)
+    data = normal(image.data)
     if data is None:
         return "its data is not valid base64"
     size = len(data) // 4 * 3 - data[-2:].count("=")
@@ -60,7 +66,7 @@ def usable_image(image: Image) -> tuple[str, str] | str:
     return kind, data
 
 
-def _normal(data: str) -> str | None:
+def normal(data: str) -> str | None:
     """Standard, padded base64 in one line; the very same string where it already is."""
     if _BASE64.fullmatch(data) is None:
         data = _BLANKS.sub("", data).translate(_URL_SAFE)

@@ -22,6 +22,8 @@ class Calls:
     """
 
     def __init__(self, labels: Labels) -> None:
+        self.unanswered = 0
+        """Calls of which ``results`` had to say that they have none."""
         self._labels = labels
         self._ids: dict[str, list[str]] = {}
         self._answered: dict[str, int] = {}
@@ -61,6 +63,7 @@ class Calls:
 
     def results(self) -> list[dict[str, Any]]:
         """One result per call, in the order of the calls; a call without one was interrupted."""
+        self.unanswered = sum(answer is None for answer in self._answers.values())
         return [
             _interrupted(label) if answer is None else _never_empty(answer)
             for label, answer in self._answers.items()

@@ -21,8 +21,9 @@ TOTAL_BYTES: Final = 20 * 1024 * 1024
 """Base64 characters of all images of one request."""
 
 
-def fit_pictures(sides: Sequence[Side]) -> None:
-    """Replace every image by a picture that may be sent, or by a note why it was left out."""
+def fit_pictures(sides: Sequence[Side]) -> int:
+    """Replace every image by a picture that may be sent, or by a note why it was left out; how
+    many were left out."""
     budget = _Budget()
     for side in reversed(sides):
         if side.assistant or not any(_has_image(group) for group in side.groups):
@@ -32,6 +33,7 @@ def fit_pictures(sides: Sequence[Side]) -> None:
             _fitted(group, budget) for group in reversed(side.groups)
         ]
         side.groups = backwards[::-1]
+    return budget.left_out
 
 
 class _Budget:
@@ -39,11 +41,17 @@ class _Budget:
         self._message = 0
         self._total = 0
         self._bytes = 0
+        self.left_out = 0
 
     def next_message(self) -> None:
         self._message = 0
 
     def judge(self, image: Image) -> Picture | Text:
+        verdict = self._judged(image)
+        self.left_out += isinstance(verdict, Text)
+        return verdict
+
+    def _judged(self, image: Image) -> Picture | Text:
         if self._message >= PER_MESSAGE:
             return _left_out(image, f"more than {PER_MESSAGE} in one message")
         if self._total >= TOTAL:

@@ -1,101 +1,48 @@
 # -*- test-case-name: tests.kiro.test_request -*-
 """A conversation to the body of GenerateAssistantResponse.
 
-Pure: ids come in as arguments. Everything is built and encoded once; what differs from account
-to account (model id, profile ARN) is only joined in. Must not know accounts, headers or how the
-body is sent.
+Pure: ids come in as arguments. Everything is built and encoded once. Must not know accounts,
+headers or how the body is sent.
 
 Wire: ``tools`` and ``modelId`` stand on the current message only, ``profileArn`` at the root.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
 
-from kiro2api.conversation.question import Conversation, Image, Text, ToolResult, ToolSpec, ToolUse
+from kiro2api.conversation.question import (
+    Conversation,
+    Document,
+    Image,
+    Text,
+    ToolResult,
+    ToolSpec,
+    ToolUse,
+)
 from kiro2api.errors import Kind, RequestRejected
 from kiro2api.kiro.constraints import TOO_LONG
 from kiro2api.kiro.history import History, Message, instructed
 from kiro2api.kiro.instructions import choice_instruction, format_instruction
 from kiro2api.kiro.naming import Names
+from kiro2api.kiro.papers import fit_papers
 from kiro2api.kiro.pictures import fit_pictures
+from kiro2api.kiro.prepared import Prepared
 from kiro2api.kiro.rules import Violation, check
 from kiro2api.kiro.tools import Listing, SchemaCache, is_nameless
 from kiro2api.kiro.turns import Side, alternating
 from kiro2api.kiro.weight import largest
 from kiro2api.kiro.wording import LONG_DESCRIPTIONS
 
+__all__ = ["MAX_TEXT_BYTES", "Prepared", "conversation_key", "prepare"]
+
 MAX_TEXT_BYTES: Final = 10_000_000
 """Encoded bytes of a body without its images."""
 
 _BILLING: Final = "x-anthropic-billing-header"
-_CACHE_POINT: Final = b',"cachePoint":{"type":"default"}'
-_OPEN_ENDS: Final = b"}}}}"
 _encode = msgspec.json.Encoder().encode
-
-
-class Prepared:
-    """A body that lacks only what depends on the account.
-
-    ``names``: upstream's tool names to the client's.
-
-    :param mark: what stands in the body where a cache point may be; empty: there is no such place.
-    :param system_marked: the first place is that after the system text.
-    """
-
-    __slots__ = ("_parts", "_system_marked", "names")
-
-    def __init__(
-        self,
-        encoded: bytes,
-        names: Mapping[str, str],
-        *,
-        mark: bytes = b"",
-        system_marked: bool = False,
-    ) -> None:
-        # Views: bodies are large, each copy of one costs as much as all its small strings.
-        self._parts = list(_between(memoryview(encoded)[: -len(_OPEN_ENDS)], encoded, mark))
-        self._system_marked = system_marked
-        self.names = names
-
-    def body(
-        self, model_id: str, profile_arn: str, fields: bytes = b"", cache_points: int = 0
-    ) -> bytes:
-        """The whole body as JSON; an empty ``profile_arn`` is left out.
-
-        :param fields: JSON text of the additional fields that the model takes, or empty.
-        :param cache_points: how many the model takes; of more, the one after the system text and
-            the last ones stay.
-        """
-        pieces = self._pointed(cache_points)
-        pieces += (b',"modelId":', _encode(model_id), b"}}}")
-        if fields:
-            pieces += (b',"additionalModelRequestFields":', fields)
-        if profile_arn:
-            pieces += (b',"profileArn":', _encode(profile_arn))
-        pieces.append(b"}")
-        return b"".join(pieces)
-
-    def _pointed(self, cache_points: int) -> list[bytes | memoryview]:
-        first, *others = self._parts
-        pieces: list[bytes | memoryview] = [first]
-        pinned = 1 if self._system_marked and cache_points else 0
-        skipped = len(others) - cache_points + pinned
-        for index, part in enumerate(others):
-            if index < pinned or index >= skipped:
-                pieces.append(_CACHE_POINT)
-            pieces.append(part)
-        return pieces
-
-
-def _between(view: memoryview, encoded: bytes, mark: bytes) -> Iterator[memoryview]:
-    start = 0
-    while mark and (found := encoded.find(mark, start)) >= 0:
-        yield view[start:found]
-        start = found + len(mark)
-    yield view[start:]
 
 
 def prepare(
@@ -107,6 +54,7 @@ def prepare(
     replay_thinking: bool = False,
     schemas: SchemaCache | None = None,
     preface: str = "",
+    documents: bool = False,
 ) -> Prepared:
     """Translate a question, whatever its turns look like; no text of it is lost.
 
@@ -117,12 +65,15 @@ def prepare(
     :param replay_thinking: see ``History``.
     :param schemas: kept by the caller, so that schemas are not repaired on every turn.
     :param preface: goes before the system text.
+    :param documents: send documents as such.
     :raises RequestRejected: what the upstream would refuse and cannot be repaired.
     """
     # A tool choice of "none" is kept by not offering any.
     tools = () if conversation.tool_choice.mode == "none" else conversation.tools
     sides = alternating(conversation.turns)
-    fit_pictures(sides)
+    left_out = fit_pictures(sides)
+    if documents:
+        fit_papers(sides)
     names = Names(_mentioned(tools, sides))
     history = History(names, replay_thinking=replay_thinking)
     messages = history.written(sides)
@@ -133,7 +84,16 @@ def prepare(
         choice_instruction(conversation.tool_choice, bool(listing.specs), names),
         format_instruction(conversation.output_format),
     ]
+    offered = len(listing.specs)
     listing.keep(history.called)
+    repairs = _repairs(conversation, sides, names)
+    repairs += [*history.repairs]
+    if left_out:
+        repairs.append("images.left_out")
+    if listing.documents:
+        repairs.append("tools.moved")
+    if len(listing.specs) > offered:
+        repairs.append("tools.stand_ins")
 
     current = messages.pop()["userInputMessage"]
     _append(current, instructions)
@@ -148,7 +108,7 @@ def prepare(
         pair = instructed(system)
         messages = pair + messages
         if system_marked:
-            cached = [pair[0]["userInputMessage"], *cached]
+            cached = [(pair[0]["userInputMessage"], 0), *cached]
     state: Message = {
         "conversationState": {
             "conversationId": conversation_id,
@@ -166,14 +126,24 @@ def prepare(
     listing.fill_schemas()
     # Nobody else can have written an id that is new, so each place is found again in the text.
     place = {"type": continuation_id}
-    for message in cached:
+    for message, _ in cached:
         message["cachePoint"] = place
     encoded = _encoded(state)
     size = len(encoded) - history.picture_bytes
     if size > MAX_TEXT_BYTES:
         raise _too_large(f"{size:,} bytes of text, {MAX_TEXT_BYTES:,} allowed", conversation)
     mark = b',"cachePoint":' + _encode(place) if cached else b""
-    return Prepared(encoded, names.clients, mark=mark, system_marked=system_marked)
+    weight = sum(len(tool.description) + len(tool.schema) for tool in tools) if cached else 0
+    return Prepared(
+        encoded,
+        names.clients,
+        mark=mark,
+        system_marked=system_marked,
+        apart=[weight - pictures for _, pictures in cached],
+        declared={names.upstream(tool.name): tool.schema for tool in tools if tool.name in names},
+        repairs=tuple(repairs),
+        salt=continuation_id,
+    )
 
 
 def conversation_key(conversation: Conversation) -> str:
@@ -204,7 +174,7 @@ def _feed(digest: Any, name: str, texts: Iterable[str]) -> None:
 def _first_words(conversation: Conversation) -> Iterator[str]:
     first = next((turn for turn in conversation.turns if turn.role == "user"), None)
     for part in () if first is None else first.parts:
-        if isinstance(part, Text):
+        if isinstance(part, (Text, Document)):
             yield part.text
         elif isinstance(part, Image):
             yield part.data
@@ -238,6 +208,21 @@ def _mentioned(tools: Iterable[ToolSpec], sides: Iterable[Side]) -> Iterator[str
                 for piece in group:
                     if isinstance(piece, ToolUse):
                         yield piece.name
+
+
+def _repairs(conversation: Conversation, sides: Sequence[Side], names: Names) -> list[str]:
+    """What the order of the turns and the names of the tools led to."""
+    turns = conversation.turns
+    repairs = []
+    if sum(len(side.groups) for side in sides) > len(sides):
+        repairs.append("history.merged")
+    if turns and turns[0].role == "assistant":
+        repairs.append("history.opened")
+    if turns and turns[-1].role == "assistant":
+        repairs.append("prefill.moved")
+    if any(ours != theirs for ours, theirs in names.clients.items()):
+        repairs.append("tools.renamed")
+    return repairs
 
 
 def _append(message: Message, instructions: Iterable[str]) -> None:

@@ -46,7 +46,8 @@ class ToolCalls:
 
     ``open``: id of the call under way, "" if none; while it is not empty, other events are given
     to ``hold``. ``cut``: the open call has stopped with half an input; it will never be ended, and
-    what comes after it is dropped. ``called``: there was any call. ``ignored``: counts by reason.
+    what comes after it is dropped. ``name``: the client's name of the tool that was called last.
+    ``called``: upstream names of the tools that were called. ``ignored``: counts by reason.
 
     :param names: the upstream's tool names → the client's.
     """
@@ -66,6 +67,7 @@ class ToolCalls:
         "called",
         "cut",
         "ignored",
+        "name",
         "open",
     )
 
@@ -92,7 +94,8 @@ class ToolCalls:
         self._object_cost = 0
         self.open = ""
         self.cut = False
-        self.called = False
+        self.called: set[str] = set()
+        self.name = ""
         self.ignored = ignored
 
     def take(self, fragment: ToolFragment, out: list[StreamEvent]) -> None:
@@ -171,15 +174,15 @@ class ToolCalls:
         if not id or not name:
             raise ProtocolViolation("the upstream sent a tool call without an id or a name")
         self.open = id
-        self.called = True
+        self.called.add(name)
         self._pieces.clear()
         self._checked = 0
         self._blank = True
         self._object = {}
         self._object_cost = 0
-        name = self._names.get(name, name)
-        self._tally.put_out(name)
-        out.append(ToolBegun(id, name))
+        self.name = self._names.get(name, name)
+        self._tally.put_out(self.name)
+        out.append(ToolBegun(id, self.name))
 
     def _input(self, input: str | _Object, out: list[StreamEvent]) -> None:
         """The kind that comes first stands: text and objects of one call have no common meaning."""

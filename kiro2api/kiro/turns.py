@@ -21,7 +21,15 @@ class Picture(msgspec.Struct, frozen=True):
     data: str
 
 
-Piece: TypeAlias = Part | Picture
+class Paper(msgspec.Struct, frozen=True):
+    """A document that the upstream will take: ``format`` as it names it, ``data`` base64 text."""
+
+    name: str
+    format: str
+    data: str
+
+
+Piece: TypeAlias = Part | Picture | Paper
 
 
 class Side(msgspec.Struct):

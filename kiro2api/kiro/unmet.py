@@ -20,7 +20,8 @@ class Unmet(msgspec.Struct, frozen=True):
     """Instead of the end of an answer.
 
     ``said`` is its text and ``instruction`` what to tell the model. When nobody asks again, the
-    answer fails with ``fault``, or without one is ``remains`` as it came.
+    answer fails with ``fault``, or without one is ``remains`` as it came. ``what`` names in one
+    word what was not met.
     """
 
     instruction: str
@@ -28,6 +29,7 @@ class Unmet(msgspec.Struct, frozen=True):
     usage: Usage | None = None
     remains: tuple[StreamEvent, ...] = ()
     fault: UpstreamFault | None = None
+    what: str = "call"
 
 
 def text_of(events: Sequence[StreamEvent]) -> str:

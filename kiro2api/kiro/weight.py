@@ -44,7 +44,9 @@ def _weight(part: Part) -> int:
         return sum(map(_weight, part.parts))
     if isinstance(part, Reference):
         return _octets(part.target)
-    assert isinstance(part, (Image, Document, RedactedThinking))
+    if isinstance(part, Document):
+        return _octets(part.text)
+    assert isinstance(part, (Image, RedactedThinking))
     return 0
 
 

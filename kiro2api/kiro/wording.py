@@ -28,7 +28,9 @@ SCHEMA_JSON: Final = (
 
 
 def document_note(document: Document) -> str:
-    """In place of a document that cannot be passed on."""
+    """What is in a document, or in its place that it cannot be passed on."""
+    if document.text:
+        return document.text
     name = f" {document.name}" if document.name else ""
     return f"[document{name} ({document.media_type}) left out: its format is not passed on]"
 
@@ -76,4 +78,12 @@ def repaired_format(problem: str) -> str:
     return (
         f"Your answer cannot be used: {problem}. Give the whole answer again as valid JSON and "
         "nothing else."
+    )
+
+
+def cut_call(name: str) -> str:
+    """For the turn after an answer that ended inside a call of this tool."""
+    return (
+        f"Your last call of the tool {name} was cut off before it was complete, so it was not "
+        "carried out. Make it again in smaller pieces, each short enough to be completed."
     )

@@ -28,6 +28,7 @@ from kiro2api.conversation.question import (
     Turn,
 )
 from kiro2api.errors import RequestRejected
+from kiro2api.kiro.media import DOCUMENT_CHARACTERS
 from kiro2api.media.fetch import Fetched, Fetcher
 from kiro2api.media.limits import Halted, Limits, Unreadable
 from kiro2api.media.probe import decoded_size, probe
@@ -73,7 +74,8 @@ class Media:
         return any(self._any(turn.parts) for turn in conversation.turns)
 
     async def prepared(self, conversation: Conversation) -> Conversation:
-        """The conversation with texts and images in place of what was attached.
+        """The conversation with texts and images in place of what was attached; documents that a
+        model might take as such stay, with their text.
 
         Cancelling gives up what is under way.
 
@@ -86,7 +88,7 @@ class Media:
         for index in range(len(turns) - 1, -1, -1):
             turn = turns[index]
             if self._any(turn.parts):
-                parts = await request.parts(turn.parts, strict=index > request.answered)
+                parts = await request.parts(turn.parts, strict=index > request.answered, top=True)
                 turns[index] = replace(turn, parts=tuple(parts))
         return replace(conversation, turns=tuple(turns))
 
@@ -200,25 +202,29 @@ class _Request:
         self._fetches = 0
         self.answered = answered
 
-    async def parts(self, parts: Sequence[Any], strict: bool) -> list[Any]:
-        """The parts, with those replaced that cannot stay."""
+    async def parts(self, parts: Sequence[Any], strict: bool, top: bool = False) -> list[Any]:
+        """The parts, with those replaced that cannot stay.
+
+        :param top: they are a turn's own, where a document may yet go to the model as such.
+        """
         out: list[Any] = []
         for part in reversed(parts):
             if isinstance(part, ToolResult):
                 inner = await self.parts(part.parts, strict=False)
                 out.append(replace(part, parts=tuple(inner)))
             elif isinstance(part, _Attached) and self._media.concerns(part):
-                out.append(await self._one(part, strict))
+                out.append(await self._one(part, strict, top))
             else:
                 out.append(part)
         return out[::-1]
 
-    async def _one(self, part: _Attached, strict: bool) -> Part:
+    async def _one(self, part: _Attached, strict: bool, top: bool) -> Part:
         result = await self._result(part)
         if result is None:
             return part
         if not isinstance(result, Unreadable):
-            return result
+            kept = top and isinstance(part, Document) and len(part.data) <= DOCUMENT_CHARACTERS
+            return replace(part, text=result.text) if kept and isinstance(result, Text) else result
         name = _name(part)
         # A client may go on without one of its images: only what it cannot do without is refused.
         if strict and not isinstance(part, Image):

@@ -1,78 +1,116 @@
 # -*- test-case-name: tests.store.test_database -*-
 """The database: opened with care, used in one thread of its own, one transaction at a time.
 
-Must not know the rows. No exception of SQLAlchemy or SQLite leaves this module: they become
-StoreError, whose text holds no values.
+Must not know the rows, nor which kind of database it is beyond choosing it. No exception of
+SQLAlchemy or of a driver leaves this room: they become StoreError, whose text holds no values.
 """
 
-import os
-import sqlite3
-import stat
+import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import txaio.tx
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads
 
-from kiro2api.store.migrate import (
-    Standing,
-    StoreError,
-    back_up,
-    create,
-    migrate,
-    revision_of,
-    standing,
-)
-from kiro2api.store.schema import REVISION
+from kiro2api.store.database_sqlite import SqliteFile
+from kiro2api.store.migrate import StoreError
 from kiro2api.store.thread import SerialThread
 
-__all__ = ["Database", "StoreError"]
+__all__ = ["Database", "StoreError", "is_server"]
 
 T = TypeVar("T")
 
-MEMORY: Final = ":memory:"
+_POSTGRES: Final = ("postgresql://", "postgresql+psycopg://", "postgres://")
+_BREATH: Final = 1.0
+"""Seconds for which nobody tries again to reach a server that could not be reached."""
+
+
+class Backend(Protocol):
+    """One kind of database. All is called in the store's thread."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, fit to be shown."""
+
+    @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """What the driver raises, beside what SQLAlchemy makes of it."""
+
+    def open(self, log: Any) -> Connection:
+        """Connect for the first time and bring the schema up to date."""
+
+    def connect(self) -> Connection:
+        """Connect again."""
+
+    def usable(self, connection: Connection) -> bool:
+        """Whether the connection is still there, as far as can be told without asking."""
+
+    def spoilt(self, connection: Connection) -> bool:
+        """Whether the transaction can only be rolled back, since a statement in it failed."""
+
+    def named(self, wrong: Exception) -> StoreError:
+        """What happened, without any value."""
+
+
+def is_server(place: str) -> bool:
+    """Whether this is the address of a PostgreSQL database and not the path of a file."""
+    return place.startswith(_POSTGRES)
 
 
 class Database:
-    """SQLite in WAL mode; every commit is on disk before its Deferred fires.
+    """SQLite in WAL mode or PostgreSQL; every commit is on disk before its Deferred fires.
 
-    :param path: of the file, or ``:memory:``. A missing folder is created for the user only.
+    :param place: the path of a file, ``:memory:``, or ``postgresql+psycopg://USER:PASSWORD@HOST/DB``.
+        A missing folder is created for the user only.
     :param busy_seconds: how long to wait for another program that holds the file.
     :param checked_bytes: a larger file is not read through at each start.
+    :param statement_seconds: after which a server gives a statement up.
     """
 
     log = txaio.tx.make_logger()
 
     def __init__(
         self,
-        path: str,
+        place: str,
         reactor: IReactorFromThreads,
         *,
         busy_seconds: float = 5.0,
         checked_bytes: int = 64 * 1024 * 1024,
+        statement_seconds: float = 30.0,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._path = path
-        self._busy_seconds = busy_seconds
-        self._checked_bytes = checked_bytes
+        self._backend: Backend
+        if is_server(place):
+            from kiro2api.store.database_postgres import PostgresServer
+
+            self._backend = PostgresServer(place, statement_seconds=statement_seconds)
+        else:
+            self._backend = SqliteFile(place, busy_seconds, checked_bytes)
+        self._monotonic = monotonic
         self._thread = SerialThread(reactor, "kiro2api-store")
         self._connection: Connection | None = None
+        self._opened = False
+        self._unreachable: tuple[float, StoreError] | None = None
         self._started = False
         self._stopped = False
 
     @property
+    def place(self) -> str:
+        """Where the database is, without the password."""
+        return self._backend.place
+
+    @property
     def alive(self) -> bool:
-        """Whether the file is open and takes work."""
+        """Whether it is open and takes work; a lost server is there again once work succeeds."""
         return self._connection is not None and not self._stopped
 
     def start(self) -> Deferred[None]:
-        """Open the file and bring its schema up to date, keeping a copy of the old one.
+        """Open it and bring its schema up to date, keeping a copy of an old file.
 
-        Fails with StoreError, and leaves the file alone, if it is damaged, foreign or newer.
+        Fails with StoreError, and leaves all as it is, if it is damaged, foreign or newer.
         """
         self._started = True
         return self._thread.call(lambda: self._translated(self._open))
@@ -81,14 +119,15 @@ class Database:
         """What ``function`` returns, called in the store's thread inside one transaction.
 
         Its exception rolls back and fails the Deferred. Cancelling forgets the result; the
-        transaction is completed all the same. May be called before ``start`` has fired.
+        transaction is completed all the same. May be called before ``start`` has fired. A server
+        that goes away in the middle fails the Deferred with StoreError; the next call connects.
         """
         if not self._started or self._stopped:
             return fail(StoreError("the store is not open"))
         return self._thread.call(lambda: self._translated(lambda: self._transact(function)))
 
     def stop(self) -> Deferred[None]:
-        """Fires when all work is done and the file is closed."""
+        """Fires when all work is done and the database is closed."""
         if self._started and not self._stopped:
             self._thread.call(self._close).addErrback(self._close_failed)
         self._stopped = True
@@ -96,148 +135,69 @@ class Database:
 
     # ── in the store's thread ────────────────────────────────────────────────
 
-    def _transact(self, function: Callable[[Connection], T]) -> T:
-        if self._connection is None:
-            raise StoreError("the store is not open")
-        with self._connection.begin():
-            return function(self._connection)
-
     def _open(self) -> None:
-        if self._path != MEMORY:
-            self._prepare_file(Path(self._path))
-        connection = _engine(self._path, self._busy_seconds).connect()
+        self._connection = self._backend.open(self.log)
+        self._opened = True
+
+    def _transact(self, function: Callable[[Connection], T]) -> T:
+        connection = self._ready()
         try:
             with connection.begin():
-                found = standing(connection)
-                revision = revision_of(connection)
-            if found is Standing.FOREIGN:
-                raise StoreError(self._foreign(revision))
-            self._check(connection)
-            self._claim(connection)
-            if found is Standing.OLDER:
-                copy = Path(f"{self._path}.bak-{revision}")
-                back_up(_driver_connection(connection), copy)
-                self.log.info("store: kept a copy before migrating path={path}", path=str(copy))
-            if found is not Standing.CURRENT:
-                with connection.begin():
-                    bring = create if found is Standing.EMPTY else migrate
-                    bring(connection)
-                self.log.info("store: schema is at revision={revision}", revision=REVISION)
-        except BaseException:
-            connection.close()
-            connection.engine.dispose()
+                result = function(connection)
+                if self._backend.spoilt(connection):
+                    raise StoreError("a part of the work failed; nothing was changed")
+                return result
+        finally:
+            if not self._backend.usable(connection):
+                self._drop()
+
+    def _ready(self) -> Connection:
+        if not self._opened:
+            raise StoreError("the store is not open")
+        if self._connection is not None and not self._backend.usable(self._connection):
+            self._drop()
+        if self._connection is None:
+            self._connection = self._connected()
+            self.log.info("store: connected again to {place}", place=self.place)
+        return self._connection
+
+    def _connected(self) -> Connection:
+        now = self._monotonic()
+        if self._unreachable is not None and now < self._unreachable[0]:
+            # Many may wait in line, and each try may last.
+            raise StoreError(self._unreachable[1].message)
+        try:
+            connection = self._translated(self._backend.connect)
+        except StoreError as error:
+            self._unreachable = (self._monotonic() + _BREATH, error)
             raise
-        self._connection = connection
+        self._unreachable = None
+        return connection
+
+    def _drop(self) -> None:
+        """The server is gone."""
+        self.log.error("store: the connection to {place} was lost", place=self.place)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                self._translated(connection.invalidate)
+                self._translated(connection.close)
+            except StoreError:
+                pass  # there is nothing left to be closed
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
+        self._opened = False
         if connection is not None:
             connection.close()
             connection.engine.dispose()
 
-    def _check(self, connection: Connection) -> None:
-        if self._path != MEMORY and os.path.getsize(self._path) > self._checked_bytes:
-            return
-        verdict = _driver_connection(connection).execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != ("ok",):
-            raise StoreError(self._damaged())
-
-    def _prepare_file(self, path: Path) -> None:
-        try:
-            if not path.parent.exists():
-                path.parent.mkdir(parents=True, mode=0o700)
-            # Made by us before SQLite does, because it would ask the umask.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        except OSError as wrong:
-            raise StoreError(
-                f"cannot use {path} as the database: {wrong.strerror};"
-                " check the folder's owner and mode, or set KIRO_DB_PATH"
-            ) from None
-
-    def _claim(self, connection: Connection) -> None:
-        """What changes the file itself; only now is it known to be ours."""
-        _driver_connection(connection).execute("PRAGMA journal_mode = WAL")
-        path = Path(self._path)
-        if self._path == MEMORY:
-            return
-        try:
-            if stat.S_IMODE(path.stat().st_mode) & 0o077:
-                path.chmod(0o600)
-                self.log.warn(
-                    "store: file was open to others, now it is not path={path}", path=str(path)
-                )
-        except OSError:
-            self.log.warn("store: others can read the file path={path}", path=str(path))
-
     def _translated(self, function: Callable[[], T]) -> T:
+        failures: tuple[type[Exception], ...] = (SQLAlchemyError, *self._backend.failures)
         try:
             return function()
-        except (SQLAlchemyError, sqlite3.Error) as wrong:
-            raise self._named(wrong) from None
-
-    def _named(self, wrong: Exception) -> StoreError:
-        cause = getattr(wrong, "orig", None) or wrong
-        name = getattr(cause, "sqlite_errorname", "")
-        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            return StoreError(self._damaged())
-        if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-            return StoreError(
-                f"cannot write the database {self._path}: check the owner and mode of the file"
-                " and of its folder, or set KIRO_DB_PATH"
-            )
-        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            return StoreError(f"the database {self._path} is locked by another program")
-        if name.startswith("SQLITE_FULL"):
-            return StoreError(f"no space is left for the database {self._path}")
-        # Not the text: that of SQLAlchemy may quote values.
-        return StoreError(f"the database failed: {name or type(cause).__name__}")
-
-    def _damaged(self) -> str:
-        return (
-            f"{self._path} is damaged or no SQLite database; it was left as it is. Move it away"
-            " and start with a new one, or put a copy back (made before a migration: *.bak-*)"
-        )
-
-    def _foreign(self, revision: str | None) -> str:
-        if revision is None:
-            return (
-                f"{self._path} was written by another program; it was left as it is."
-                " Set KIRO_DB_PATH to a file of its own"
-            )
-        return (
-            f"{self._path} has the schema revision {revision!r}, which this version does not know;"
-            " it was left as it is. Use the newer version that wrote it, or another KIRO_DB_PATH"
-        )
+        except failures as wrong:
+            raise self._backend.named(wrong) from None
 
     def _close_failed(self, failure: object) -> None:
         self.log.error("store: closing failed")
-
-
-def _engine(path: str, busy_seconds: float) -> Engine:
-    # Values of a failed statement must not appear in an exception's text.
-    engine = create_engine(
-        URL.create("sqlite", database=path),
-        hide_parameters=True,
-        connect_args={"timeout": busy_seconds},
-    )
-    event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _configure(connection: sqlite3.Connection, record: object) -> None:
-    # Python's module would begin transactions late and never for a change of the schema.
-    connection.isolation_level = None
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-
-
-def _begin(connection: Connection) -> None:
-    # The write lock at once: a transaction that reads first could not get it later.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _driver_connection(connection: Connection) -> sqlite3.Connection:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    return driver

@@ -1,21 +1,22 @@
 # -*- test-case-name: tests.store.test_leases -*-
 """Leases, as rows: what only one process at a time may do.
 
-Must not know what is done under them. The processes are on one machine, so that they agree on
-the time.
+Must not know what is done under them. Processes on one file are on one machine and agree on the
+time; where there is a server, its clock is everybody's.
 """
 
 import os
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, select, update
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from kiro2api.accounts.interfaces import ILeases
 from kiro2api.store.database import Database
+from kiro2api.store.database_portable import put_missing, seconds_of
 from kiro2api.store.schema import LEASES
 
 _LONGEST: Final = 600.0
@@ -75,22 +76,17 @@ class LeaseRows:
         """The new fence, or None while another process holds the lease."""
 
         def win(connection: Connection) -> int | None:
-            now = self._now()
-            mine = LEASES.c.name == name
-            row = connection.execute(select(LEASES).where(mine)).one_or_none()
-            holder, end = ("", 0.0) if row is None else (row.holder, row.expires_at)
-            others = holder not in ("", self._holder) and now < end <= now + _LONGEST
-            if others and not self._dead(holder):
+            held = _locked(connection, name)
+            now = seconds_of(connection, self._now())
+            others = held.holder not in ("", self._holder)
+            if others and now < held.expires_at <= now + _LONGEST and not self._dead(held.holder):
                 return None
             values = {
                 "holder": self._holder,
-                "fence": 1 if row is None else row.fence + 1,
+                "fence": held.fence + 1,
                 "expires_at": now + min(seconds, _LONGEST),
             }
-            if row is None:
-                connection.execute(insert(LEASES).values({**values, "name": name}))
-            else:
-                connection.execute(update(LEASES).where(mine).values(values))
+            connection.execute(update(LEASES).where(LEASES.c.name == name).values(values))
             return int(values["fence"])
 
         return self._database.run(win)
@@ -104,3 +100,25 @@ def free(connection: Connection, name: str, fence: int) -> None:
     """The same inside a transaction of the caller's."""
     held = (LEASES.c.name == name) & (LEASES.c.fence == fence)
     connection.execute(update(LEASES).where(held).values({"holder": "", "expires_at": 0.0}))
+
+
+def outdate(connection: Connection, name: str) -> int:
+    """Take the lease from whoever holds it, inside a transaction of the caller's; the new fence.
+
+    Nobody holds it afterwards, and what is saved under any earlier fence is superseded.
+    """
+    fence = int(_locked(connection, name).fence) + 1
+    values = {"holder": "", "fence": fence, "expires_at": 0.0}
+    connection.execute(update(LEASES).where(LEASES.c.name == name).values(values))
+    return fence
+
+
+def _locked(connection: Connection, name: str) -> Row[Any]:
+    """The lease's row, made if need be, which nobody else changes until the transaction ends."""
+    mine = select(LEASES).where(LEASES.c.name == name).with_for_update()
+    row = connection.execute(mine).one_or_none()
+    if row is None:
+        free_one = {"name": name, "holder": "", "fence": 0, "expires_at": 0.0}
+        put_missing(connection, LEASES, free_one)
+        row = connection.execute(mine).one()
+    return row

@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from kiro2api.errors import KiroError
 from kiro2api.store.schema import METADATA, REVISION
@@ -58,6 +58,14 @@ def standing(connection: Connection) -> Standing:
     return Standing.OLDER if revision in _our_revisions() else Standing.FOREIGN
 
 
+def bring_up(connection: Connection, found: Standing) -> None:
+    """Make an empty or older database a current one."""
+    if found is Standing.EMPTY:
+        create(connection)
+    else:
+        migrate(connection)
+
+
 def create(connection: Connection) -> None:
     """Make an empty database a current one, as the migrations would have left it."""
     METADATA.create_all(connection)
@@ -65,13 +73,13 @@ def create(connection: Connection) -> None:
     connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": REVISION})
 
 
-def migrate(connection: Connection) -> None:
-    """Apply what is missing to an older database."""
+def migrate(connection: Connection, target: str = "head") -> None:
+    """Apply what is missing to an older database, or to an empty one, up to that revision."""
     from alembic import command
 
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, target)
 
 
 def back_up(source: sqlite3.Connection, target: Path) -> None:
@@ -88,8 +96,7 @@ def back_up(source: sqlite3.Connection, target: Path) -> None:
 
 
 def _tables(connection: Connection) -> set[str]:
-    names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))
-    return {str(name) for name in names.scalars() if not str(name).startswith("sqlite_")}
+    return set(inspect(connection).get_table_names())
 
 
 def _our_revisions() -> set[str]:

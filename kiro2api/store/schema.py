@@ -1,13 +1,14 @@
 # -*- test-case-name: tests.store.test_schema -*-
 """The tables, as the newest migration leaves them.
 
-Must not know who reads or writes them. Times are epoch seconds. Secrets are clear text: the
-file's mode guards them.
+Must not know who reads or writes them. Times are epoch seconds. Tokens are clear text, guarded by
+the file's mode, or sealed where there is a key (``sealing``).
 """
 
 from typing import Final
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -107,6 +108,17 @@ CLIENT_KEYS: Final = Table(
     Column("last_used_at", Float, nullable=False, server_default="0"),
 )
 
+# What each key has spent, by day; apart from the records, because those are dropped by age and
+# size while a budget must hold.
+KEY_DAYS: Final = Table(
+    "key_days",
+    METADATA,
+    Column("key_id", Integer, primary_key=True, autoincrement=False),
+    # Days since 1970-01-01, in UTC.
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("credits", Float, nullable=False),
+)
+
 PREFERENCES: Final = Table(
     "preferences",
     METADATA,
@@ -189,30 +201,37 @@ RECORDS: Final = Table(
     Index("ix_records_group_name", "group_name", "started"),
     Index("ix_records_upstream_model", "upstream_model", "started"),
     Index("ix_records_status", "status", "started"),
+    Index("ix_records_outcome", "outcome", "started"),
 )
 
-# Sums of the records by hour, so that no page has to walk through them.
-HOURS: Final = Table(
-    "record_hours",
+# Sums of the records, so that no page has to walk through them.
+SUMS: Final = Table(
+    "record_sums",
     METADATA,
-    # Epoch seconds at which the hour begins, in UTC.
-    Column("hour", Integer, primary_key=True),
+    # How long a row's time is in seconds, 0 for ever; what the rows of a facet tell apart; and
+    # when that time begins, in epoch seconds. What a facet does not tell apart is empty.
+    Column("span", Integer, primary_key=True, autoincrement=False),
+    Column("facet", String, primary_key=True),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
     Column("upstream_model", String, primary_key=True),
     Column("account", String, primary_key=True),
     Column("key_name", String, primary_key=True),
     Column("group_name", String, primary_key=True),
     Column("dialect", String, primary_key=True),
-    Column("status", Integer, primary_key=True),
+    Column("status", Integer, primary_key=True, autoincrement=False),
     Column("requests", Integer, nullable=False),
     Column("served", Integer, nullable=False),
     Column("failed", Integer, nullable=False),
     Column("abandoned", Integer, nullable=False),
-    Column("input_tokens", Integer, nullable=False),
-    Column("output_tokens", Integer, nullable=False),
-    Column("cache_read_tokens", Integer, nullable=False),
-    Column("cache_write_tokens", Integer, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cache_read_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
     Column("credits", Float, nullable=False),
-    # Counts by class of duration, as JSON; what the classes are is the metering's business.
+    # Sums of durations, and how many were measured; as classes of duration they are JSON.
+    Column("first_events", Integer, nullable=False),
+    Column("first_event_seconds", Float, nullable=False),
+    Column("total_seconds", Float, nullable=False),
     Column("first_event_classes", Text, nullable=False),
     Column("total_classes", Text, nullable=False),
 )
@@ -260,7 +279,10 @@ SESSIONS: Final = Table(
     Column("digest", LargeBinary, primary_key=True),
     Column("name", String, nullable=False),
     Column("role", String, nullable=False),
+    # 0 for a configured key, which is then known by its name.
     Column("key_id", Integer, nullable=False),
+    # Of the key and the cookie together: a session ends with the key it was begun with.
+    Column("binding", LargeBinary, nullable=False),
     Column("csrf", String, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),

@@ -19,20 +19,16 @@ from twisted.web.iweb import IAgent, IResponse
 from zope.interface import implementer
 
 from kiro2api.accounts.account import Account, Credentials
+from kiro2api.accounts.quota import Quota, parse_usage
 from kiro2api.conversation.search import SearchHit
-from kiro2api.errors import UpstreamFault, UpstreamUnavailable
+from kiro2api.errors import AccessRefused, Scope, UpstreamFault, UpstreamUnavailable
 from kiro2api.kiro.faults import classify
 from kiro2api.upstream.bodies import BodyTooLong, BytesBody, read_bounded
 from kiro2api.upstream.failures import FOREIGN, fault_of, timed_out, was_cancelled, went_stale
 from kiro2api.upstream.headers import RequestHeaders, is_event_stream, plain, request_id_of
 from kiro2api.upstream.hosts import Hosts
 from kiro2api.upstream.interfaces import AnswerStream, IKiroClient, OfferedModel
-from kiro2api.upstream.listings import (
-    OfferedProfile,
-    parse_models,
-    parse_object,
-    parse_profiles,
-)
+from kiro2api.upstream.listings import OfferedProfile, parse_models, parse_profiles
 from kiro2api.upstream.searches import parse_search, search_body
 from kiro2api.upstream.stream import LINGER_SECONDS, EventStream, FrameReader
 from kiro2api.wire.eventstream import FrameDecoder
@@ -44,6 +40,8 @@ MAX_PAGES: Final = 10
 
 _PROFILE_HEADER: Final = b"x-amzn-kiro-profile-arn"
 _SEARCH_ID: Final = "web_search_"
+_FINAL_REFUSALS: Final = frozenset({"FEATURE_NOT_SUPPORTED"})
+"""Reasons that hold with any profile and without one."""
 
 _T = TypeVar("_T")
 
@@ -178,21 +176,32 @@ class KiroClient:
 
         return Deferred.fromCoroutine(_all_pages(page))
 
-    def usage(self, account: Account, credentials: Credentials) -> Deferred[object]:
-        """The usage limits of this account, as the decoded JSON object: GetUsageLimits."""
+    def usage(self, account: Account, credentials: Credentials) -> Deferred[Quota]:
+        """The usage limits of this account: GetUsageLimits.
 
-        async def ask() -> object:
-            query = {
-                "origin": "AI_EDITOR",
-                "resourceType": "AGENTIC_REQUEST",
-                "isEmailRequired": "true",
-                **_profile(account, credentials),
-            }
+        Wire: with an API key, only the origin is named. A profile that is refused here may serve
+        elsewhere, and most identities are told their limits without one.
+        """
+
+        async def ask(profile: dict[str, str]) -> Quota:
+            query = {"origin": "AI_EDITOR"}
+            if account.method != "api_key":
+                query |= {"resourceType": "AGENTIC_REQUEST", "isEmailRequired": "true", **profile}
             base = self._hosts.data_plane(account, credentials)
             url = f"{base}/getUsageLimits?{urlencode(query)}"
-            return parse_object(await self._ask(account, credentials, url))
+            return parse_usage(await self._ask(account, credentials, url))
 
-        return Deferred.fromCoroutine(ask())
+        async def asked() -> Quota:
+            profile = _profile(account, credentials)
+            try:
+                return await ask(profile)
+            except AccessRefused as fault:
+                final = fault.scope is not Scope.ACCOUNT or fault.code in _FINAL_REFUSALS
+                if final or not profile:
+                    raise
+            return await ask({})
+
+        return Deferred.fromCoroutine(asked())
 
     def profiles(
         self, account: Account, credentials: Credentials, region: str

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 from kiro2api.accounts.account import Account, Credentials
+from kiro2api.accounts.quota import Quota
 from kiro2api.conversation.answer import StreamEvent
 from kiro2api.conversation.search import SearchHit
 from kiro2api.errors import UpstreamFault
@@ -18,7 +19,8 @@ class OfferedModel(msgspec.Struct, frozen=True):
     """One entry of ListAvailableModels; token limits are 0 where the upstream gives none.
 
     ``fields_schema``: JSON text of the schema of additional request fields, empty without one.
-    ``supports_caching``: takes cache points, ``max_checkpoints`` of them, 0 where it is not said.
+    ``supports_caching``: takes cache points, ``max_checkpoints`` of them, 0 where it is not said;
+    none before ``min_checkpoint_tokens`` tokens.
     """
 
     id: str
@@ -29,6 +31,7 @@ class OfferedModel(msgspec.Struct, frozen=True):
     fields_schema: bytes = b""
     supports_caching: bool = False
     max_checkpoints: int = 0
+    min_checkpoint_tokens: int = 0
 
 
 class IEventSink(Interface):
@@ -84,8 +87,8 @@ class IKiroClient(Interface):
     def models(account: Account, credentials: Credentials) -> Deferred[tuple[OfferedModel, ...]]:
         """The models offered to this account."""
 
-    def usage(account: Account, credentials: Credentials) -> Deferred[object]:
-        """The usage limits of this account, as the decoded JSON object."""
+    def usage(account: Account, credentials: Credentials) -> Deferred[Quota]:
+        """What this account may still spend. Cancellable."""
 
     def search(
         account: Account, credentials: Credentials, query: str

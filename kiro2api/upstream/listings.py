@@ -32,6 +32,7 @@ class _Limits(msgspec.Struct):
 class _Caching(msgspec.Struct):
     supportsPromptCaching: bool = False
     maximumCacheCheckpointsPerRequest: float | None = None
+    minimumTokensPerCacheCheckpoint: float | None = None
 
 
 class _Model(msgspec.Struct):
@@ -69,7 +70,6 @@ _MODELS: Final = msgspec.json.Decoder(_ModelsPage)
 _MODEL: Final = msgspec.json.Decoder(_Model)
 _PROFILES: Final = msgspec.json.Decoder(_ProfilesPage)
 _PROFILE: Final = msgspec.json.Decoder(_Profile)
-_OBJECT: Final = msgspec.json.Decoder(dict[str, object])
 
 
 def parse_models(body: bytes) -> tuple[list[OfferedModel], str]:
@@ -86,6 +86,9 @@ def parse_models(body: bytes) -> tuple[list[OfferedModel], str]:
             supports_caching=(entry.promptCaching or _UNCACHED).supportsPromptCaching,
             max_checkpoints=_count(
                 (entry.promptCaching or _UNCACHED).maximumCacheCheckpointsPerRequest
+            ),
+            min_checkpoint_tokens=_count(
+                (entry.promptCaching or _UNCACHED).minimumTokensPerCacheCheckpoint
             ),
         )
         for entry in _entries(_MODEL, page.models)
@@ -105,11 +108,6 @@ def parse_profiles(body: bytes) -> tuple[list[OfferedProfile], str]:
         if entry.arn
     ]
     return profiles, page.nextToken or ""
-
-
-def parse_object(body: bytes) -> dict[str, object]:
-    """Any JSON object."""
-    return _decoded(_OBJECT, body)
 
 
 def _decoded(decoder: "msgspec.json.Decoder[_T]", body: bytes) -> _T:

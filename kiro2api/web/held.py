@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from kiro2api.dialects.responses.recall import Finished, Recollection, Wanted
+from kiro2api.conversation.held import Finished, Recollection, Wanted
 
 
 class HeldResponses(Protocol):
@@ -22,6 +22,10 @@ class HeldResponses(Protocol):
 
     async def find(self, owner: str, response_id: str) -> bytes | None:
         """The JSON of a response, None if it is not held."""
+
+    async def listed(self, owner: str, response_id: str) -> tuple[bytes, ...] | None:
+        """The items that a response was asked with, those of earlier responses first as far as
+        they are held; None if it is not held itself."""
 
     async def forget(self, owner: str, response_id: str) -> bool:
         """Drop a response; whether it was held."""
@@ -106,6 +110,14 @@ class ResponsesInMemory:
         """The JSON of a response, None if it is not held."""
         found = self._shelf(owner).use(response_id, self._now())
         return None if found is None else found.body
+
+    async def listed(self, owner: str, response_id: str) -> tuple[bytes, ...] | None:
+        """The items that a response was asked with."""
+        shelf = self._shelf(owner)
+        found = shelf.use(response_id, self._now())
+        if found is None:
+            return None
+        return (self._before(shelf, found.previous) or ()) + found.given
 
     async def forget(self, owner: str, response_id: str) -> bool:
         """Drop a response; whether it was held."""

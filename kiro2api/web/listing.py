@@ -6,7 +6,7 @@ offer is fetched.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from kiro2api.accounts.account import Account
 from kiro2api.dialects.dialect import Dialect
@@ -29,6 +29,16 @@ class KnownOffers(Protocol):
         """The last list, None while there is none."""
 
 
+LOOKED_AT: Final = 50
+"""Accounts of a group whose lists of models are put together, at most."""
+
+Allowed = Callable[[str], bool]
+
+
+def _everything(model: str) -> bool:
+    return True
+
+
 class ModelShelf:
     """The models of a group, in order and in either shape.
 
@@ -45,13 +55,14 @@ class ModelShelf:
         self._catalogue = catalogue
         self._members = members
         self._offers = offers
-        self._default_group = default_group
+        self.default_group = default_group
 
-    def entries(self, group: str) -> list[ListedModel]:
+    def entries(self, group: str, allowed: Allowed = _everything) -> list[ListedModel]:
         """The group's models: all of the catalogue while nothing is known of any account."""
         offered: dict[str, OfferedModel] = {}
         unknown = False
-        for account in self._members(group or self._default_group):
+        # Each that is looked at may have its list renewed, and they hardly differ.
+        for account in self._members(group or self.default_group)[:LOOKED_AT]:
             offer = self._offers.known(account)
             unknown = unknown or offer is None
             for entry in offer or ():
@@ -67,11 +78,13 @@ class ModelShelf:
             for entry in offered.values()
             if entry.id not in covered
         )
-        return shown
+        return [entry for entry in shown if allowed(entry.id)]
 
-    def page(self, group: str, dialect: Dialect, query: dict[str, str]) -> bytes:
+    def page(
+        self, group: str, dialect: Dialect, query: dict[str, str], allowed: Allowed = _everything
+    ) -> bytes:
         """The list; Anthropic's comes in pages."""
-        entries = self.entries(group)
+        entries = self.entries(group, allowed)
         if dialect.name != "anthropic":
             return openai_models(entries)
         limit = query.get("limit", "")
@@ -82,9 +95,11 @@ class ModelShelf:
             before_id=query.get("before_id") or None,
         )
 
-    def one(self, group: str, model_id: str, dialect: Dialect) -> bytes:
+    def one(
+        self, group: str, model_id: str, dialect: Dialect, allowed: Allowed = _everything
+    ) -> bytes:
         """One model, by any name that is understood; raises ModelNotFound."""
-        entries = {entry.id: entry for entry in self.entries(group)}
+        entries = {entry.id: entry for entry in self.entries(group, allowed)}
         entry = entries.get(model_id)
         if entry is None:
             model = self._catalogue.resolve(model_id)

@@ -1,10 +1,10 @@
 # -*- test-case-name: tests.web.test_operator_api -*-
-"""The operator's routes: liveness, health, the state of the accounts, and what would be sent.
+"""The operator's routes: liveness, health, what models there are, and what would be sent.
 
-Shows names and states, never a credential. Must not know dialects.
+Must not know dialects, nor what an operator changes: that is in ``admin``.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -51,6 +51,7 @@ class OperatorApi:
     """Routes for whoever runs the service.
 
     :param store_alive: whether the store answered its last statement.
+    :param model_names: the public names of the models on offer.
     """
 
     app = Klein()
@@ -66,6 +67,7 @@ class OperatorApi:
         store_alive: Callable[[], bool],
         requests_active: Callable[[], int],
         explainer: Explainer,
+        model_names: Callable[[], Iterable[str]],
     ) -> None:
         self._gate = gate
         self._accounts = accounts
@@ -74,6 +76,7 @@ class OperatorApi:
         self._store_alive = store_alive
         self._requests_active = requests_active
         self._explainer = explainer
+        self._model_names = model_names
         self._ask_all: Callable[[], Awaitable[Overview]] | None = None
 
     def ask_all(self, ask: Callable[[], Awaitable[Overview]]) -> None:
@@ -85,7 +88,8 @@ class OperatorApi:
         statuses = self._accounts.snapshot(self._clock.seconds())
         return Overview(statuses, self._requests_active(), self._started)
 
-    async def _overview(self) -> Overview:
+    async def overview(self) -> Overview:
+        """What all processes know together."""
         return self.own_overview() if self._ask_all is None else await self._ask_all()
 
     @app.route("/", methods=["GET", "HEAD"])
@@ -101,7 +105,7 @@ class OperatorApi:
     @app.route("/health", methods=["GET", "HEAD"])
     async def health(self, request: ApiRequest) -> bytes:
         """503 when the store is gone or nobody can serve; no names, since it needs no key."""
-        overview = await self._overview()
+        overview = await self.overview()
         statuses = overview.statuses
         ready = sum(map(_ready, statuses))
         alive = self._store_alive()
@@ -121,30 +125,12 @@ class OperatorApi:
             200 if alive else 503,
         )
 
-    @app.route("/api/tokens", methods=["GET"])
-    async def tokens(self, request: ApiRequest) -> bytes:
-        """The accounts: state and reason, until when, counts; ``?group=`` shows one group."""
-        self._gate.identify_admin(request)
-        wanted = _argument(request, b"group")
-        overview = await self._overview()
-        shown = [s for s in overview.statuses if not wanted or s.group == wanted]
-        in_flight = [status.in_flight for status in shown]
-        return send_value(
-            request,
-            {
-                "timestamp": moment(self._clock.seconds()),
-                "total_tokens": len(shown),
-                "active_tokens": sum(map(_ready, shown)),
-                "tokens": [_token(index, status) for index, status in enumerate(shown, 1)],
-                "pool_stats": {
-                    "total_tokens": len(shown),
-                    "active_tokens": sum(map(_ready, shown)),
-                    "global_in_flight": sum(in_flight),
-                    "tokens_with_in_flight": sum(1 for count in in_flight if count),
-                },
-                **_of_several(overview),
-            },
-        )
+    @app.route("/api/models", methods=["GET"])
+    def models(self, request: ApiRequest) -> bytes:
+        """The names of the models on offer, for pages of the console."""
+        caller = self._gate.identify(request)
+        listed = [name for name in self._model_names() if self._gate.may_use(caller, name)]
+        return send_value(request, {"data": [{"id": name} for name in listed]})
 
     @app.route("/api/explain", methods=["POST"])
     def explain(self, request: ApiRequest) -> bytes:
@@ -175,22 +161,3 @@ def _of_several(overview: Overview) -> dict[str, object]:
 
 def _ready(status: AccountStatus) -> bool:
     return status.state == "ready"
-
-
-def _token(index: int, status: AccountStatus) -> dict[str, object]:
-    return {
-        "id": status.fingerprint,
-        "index": index,
-        "name": status.name,
-        "group": status.group,
-        "auth_type": status.method,
-        "status": status.state,
-        "error": status.reason,
-        "returns_at": moment(status.until),
-        "expires_at": moment(status.expires_at),
-        "last_used": moment(status.last_used),
-        "in_flight": status.in_flight,
-        "request_count": status.served + status.failed,
-        "success_count": status.served,
-        "failure_count": status.failed,
-    }

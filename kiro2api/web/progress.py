@@ -4,14 +4,39 @@
 Must not know how it is served.
 """
 
+from typing import TypeVar
+
+import msgspec
+from twisted.internet.defer import CancelledError, Deferred
+
 from kiro2api.conversation.answer import Usage
 from kiro2api.dialects.dialect import Asked, Dialect
 from kiro2api.errors import KiroError
-from kiro2api.exchange import Asking
-from kiro2api.metering import Record
+from kiro2api.exchange import Asking, OpenExchange
+from kiro2api.exchange import Attempt as Tried
+from kiro2api.metering import Attempt, Record
 from kiro2api.web.gate import Caller
+from kiro2api.web.relay import StreamRelay
 from kiro2api.web.reply import id_of
 from kiro2api.web.site import ApiRequest
+
+T = TypeVar("T")
+
+
+class Running(msgspec.Struct, frozen=True):
+    """One request as it is at one moment. ``state``: ``waiting`` for an account, ``asking`` it,
+    or ``answering``. ``output_tokens`` are those that were sent so far, estimated."""
+
+    request_id: str
+    model: str
+    account: str
+    key: str
+    group: str
+    dialect: str
+    stream: bool
+    age_seconds: float
+    output_tokens: int
+    state: str
 
 
 class Progress:
@@ -25,9 +50,55 @@ class Progress:
         self.first_event: float | None = None
         self.asked: Asked | None = None
         self.asking: Asking | None = None
+        self.others: tuple[Asking, ...] = ()
         self.usage: Usage | None = None
         self.fault: KiroError | None = None
         self.outcome = "failed"
+        self.exchange: OpenExchange | None = None
+        self.relay: StreamRelay | None = None
+        self._work: Deferred[object] | None = None
+        self._stopped: KiroError | None = None
+
+    async def unless_stopped(self, work: Deferred[T]) -> T:
+        """The result of ``work``; ``stop`` cancels it and is what is raised then."""
+        self._work = work  # type: ignore[assignment]
+        try:
+            return await work
+        except CancelledError:
+            if self._stopped is not None:
+                raise self._stopped from None
+            raise
+        finally:
+            self._work = None
+
+    def stop(self, fault: KiroError) -> bool:
+        """End the request with this failure; whether there was something to end."""
+        if self.relay is not None:
+            self.relay.interrupt(fault)
+            return True
+        work = self._work
+        if work is None or self._stopped is not None:
+            return False
+        self._stopped = fault
+        work.cancel()
+        return True
+
+    def running(self, now: float, default_group: str) -> Running:
+        """The request as it is now."""
+        asked, asking, exchange = self.asked, self.asking, self.exchange
+        lent = asking is not None and asking.lent_at is not None
+        return Running(
+            request_id=id_of(self.request),
+            model=asked.model if asked else "",
+            account=asking.account if asking else "",
+            key=self.caller.name,
+            group=self.request.group or default_group,
+            dialect=self.dialect.name,
+            stream=asked.stream if asked else False,
+            age_seconds=round(now - self.started, 1),
+            output_tokens=exchange.usage().output_tokens if exchange is not None else 0,
+            state="answering" if exchange is not None else "asking" if lent else "waiting",
+        )
 
     def record(self, now: float, default_group: str) -> Record:
         """The finished request as one flat record."""
@@ -58,4 +129,12 @@ class Progress:
             credits=usage.credits if usage else 0.0,
             attempts=asking.attempts if asking else 0,
             upstream_request_id=asking.upstream_request_id if asking else "",
+            attempts_detail=tuple(map(_attempt, asking.tried)) if asking else (),
+            repairs=tuple(asking.repairs) if asking else (),
+            searches=asking.searches if asking else 0,
+            key_id=self.caller.key_id,
         )
+
+
+def _attempt(tried: Tried) -> Attempt:
+    return Attempt(tried.account, tried.upstream_model, tried.outcome, tried.status, tried.seconds)

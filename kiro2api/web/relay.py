@@ -111,6 +111,14 @@ class StreamRelay:
         if data:
             self._put(data)
 
+    def interrupt(self, fault: KiroError) -> None:
+        """End the answer here and tell the client why; nothing happens once it is over."""
+        if self._over or self.gone:
+            return
+        if self._stream is not None:
+            self._stream.abandon()
+        self.ended(fault)
+
     def abandon(self) -> None:
         """The client has left: drop the upstream, write nothing more. Idempotent."""
         self.gone = True

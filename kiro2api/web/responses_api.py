@@ -9,10 +9,12 @@ from functools import partial
 from klein import Klein
 
 from kiro2api.dialects.responses.dialect import ResponsesDialect
+from kiro2api.dialects.responses.inputs import page
 from kiro2api.dialects.responses.recall import wanted
 from kiro2api.errors import NotFound, RequestRejected
 from kiro2api.web.gate import Gate
 from kiro2api.web.held import HeldResponses
+from kiro2api.web.listing import query_of
 from kiro2api.web.reply import (
     dialect_of,
     id_of,
@@ -80,6 +82,14 @@ class ResponsesApi:
     async def cancel(self, request: ApiRequest, response_id: str) -> bytes:
         """What is held has ended already: it is shown as it is."""
         return send_json(request, await self._found(self._owner(request), response_id))
+
+    @app.route("/v1/responses/<response_id>/input_items", methods=["GET"])
+    async def input_items(self, request: ApiRequest, response_id: str) -> bytes:
+        """What a response was asked with, in pages; earlier responses are a part of that."""
+        items = await self._held.listed(self._owner(request), response_id)
+        if items is None:
+            raise _not_held(response_id)
+        return send_json(request, page(response_id, items, query_of(request)))
 
     def _owner(self, request: ApiRequest) -> str:
         owner = self._gate.identify(request).name

@@ -8,7 +8,7 @@ Must not know any dialect's shapes.
 from collections.abc import Callable
 
 import msgspec
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from kiro2api.accounts.interfaces import End
@@ -19,7 +19,8 @@ from kiro2api.dialects.dialect import Dialect, Opening
 from kiro2api.errors import KiroError, Scope, UpstreamFault
 from kiro2api.exchange import Asking, Exchanges, OpenExchange
 from kiro2api.media.room import Media
-from kiro2api.metering import Meter
+from kiro2api.metering import Meter, Record
+from kiro2api.web.choices import again, merge, open_together
 from kiro2api.web.gate import Gate
 from kiro2api.web.gather import Gathering
 from kiro2api.web.progress import Progress
@@ -60,11 +61,13 @@ class Serving:
         self._exchanges = exchanges
         self._meter = meter
         self._clock = clock
-        self._timeouts = timeouts
+        self.timeouts = timeouts
         self._default_group = default_group
         self._new_id = new_id
         self._media = media
         self.active: set[Progress] = set()
+        self.failed: Callable[[Progress, Record], None] | None = None
+        """Called with each request that failed."""
 
     async def serve(self, request: ApiRequest, dialect: Dialect) -> bytes | None:
         """Answer one request; raises KiroError for what is to be answered with a status."""
@@ -87,12 +90,15 @@ class Serving:
                 id=self._new_id(),
                 model=asked.model,
                 created=int(progress.started),
-                input_tokens=asking.input_tokens,
+                input_tokens=self.estimated(asked.model, asking.input_tokens),
                 include_usage=asked.include_usage,
                 request_id=id_of(request),
                 freeform=frozenset(t.name for t in asked.conversation.tools if t.freeform),
                 echo=asked.echo,
+                choices=asked.choices,
             )
+            if asked.choices > 1:
+                progress.others = again(asking, asked.choices - 1)
             if asked.stream:
                 await self._stream(progress, asking, opening)
                 return None
@@ -106,15 +112,25 @@ class Serving:
         finally:
             self._gate.leave(caller)
             self.active.discard(progress)
+            if progress.others and progress.asking is not None:
+                merge(progress.asking, progress.others)
             record = progress.record(self._clock.seconds(), self._default_group)
             self._gate.spent(caller, record.credits)
             self._meter.finished(record)
+            if self.failed is not None and record.outcome == "failed":
+                self.failed(progress, record)
+
+    def estimated(self, model: str, tokens: int) -> int:
+        """An estimate of tokens as it is told to clients."""
+        return self._exchanges.estimated(model, tokens)
 
     async def _stream(self, progress: Progress, asking: Asking, opening: Opening) -> None:
-        request, timeouts = progress.request, self._timeouts
+        request, timeouts = progress.request, self.timeouts
 
         def committed() -> None:
             asking.committed = True
+            for other in progress.others:
+                other.committed = True
 
         relay = StreamRelay(
             request,
@@ -127,7 +143,7 @@ class Serving:
         )
         try:
             try:
-                exchange = await self._open(asking)
+                exchange = await self._open(progress, asking)
             except KiroError as fault:
                 if not relay.begun:
                     raise
@@ -137,6 +153,7 @@ class Serving:
             progress.first_event = self._clock.seconds()
             end, cause = End.ABANDONED, None
             try:
+                progress.relay = relay
                 await relay.run(exchange.stream)
                 end, cause = _judged(relay.fault)
             finally:
@@ -148,21 +165,30 @@ class Serving:
         finally:
             relay.close()
 
-    async def _open(self, asking: Asking) -> OpenExchange:
+    async def _open(self, progress: Progress, asking: Asking) -> OpenExchange:
+        opening = Deferred.fromCoroutine(self._opened(progress, asking))
+        exchange = progress.exchange = await progress.unless_stopped(opening)
+        return exchange
+
+    async def _opened(self, progress: Progress, asking: Asking) -> OpenExchange:
         media = self._media
         if media is not None and media.needs_work(asking.conversation):
             asking.conversation = await media.prepared(asking.conversation)
             asking.input_tokens = estimate(asking.conversation)
+        if progress.others:
+            for other in progress.others:
+                other.conversation, other.input_tokens = asking.conversation, asking.input_tokens
+            return await open_together(self._exchanges.open, (asking, *progress.others))
         return await self._exchanges.open(asking)
 
     async def _gather(self, progress: Progress, asking: Asking, opening: Opening) -> bytes:
         collector = progress.dialect.collector(opening)
-        exchange = await self._open(asking)
+        exchange = await self._open(progress, asking)
         progress.first_event = self._clock.seconds()
-        gathering = Gathering(collector, self._clock, self._timeouts.silence)
+        gathering = Gathering(collector, self._clock, self.timeouts.silence)
         end, cause = End.ABANDONED, None
         try:
-            await gathering.run(exchange.stream)
+            await progress.unless_stopped(gathering.run(exchange.stream))
             end = End.SERVED
         except UpstreamFault as fault:
             end, cause = _judged(fault)

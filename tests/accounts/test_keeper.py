@@ -74,6 +74,18 @@ class Case(SynchronousTestCase):
 class DueTests(Case):
     """Which accounts are renewed, and when."""
 
+    def test_removed(self) -> None:
+        """What was noted of an account that is gone is forgotten: it may come back with a token
+        that is due."""
+        self.pool.at_once = True
+        self.start(100)
+        self.assertEqual(len(self.pool.asked), 1)
+        expiry, self.pool.expiry = self.pool.expiry, {}
+        self.clock.advance(30)
+        self.pool.expiry = dict.fromkeys(expiry, self.clock.seconds() + 100)
+        self.clock.advance(30)
+        self.assertEqual(len(self.pool.asked), 2)
+
     def test_start(self) -> None:
         """At the start those that expire soon, or were never used, are renewed at once."""
         self.start(301, 300, -10_000)

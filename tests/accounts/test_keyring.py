@@ -1,5 +1,6 @@
 """Tests for kiro2api.accounts.keyring."""
 
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.accounts.account import Credentials
@@ -61,3 +62,62 @@ class LayOverTests(SynchronousTestCase):
         keyring = Keyring({})
         keyring.put("x", STORED)
         self.assertIs(keyring.current("x"), STORED)
+
+
+class AdmitTests(SynchronousTestCase):
+    """Credentials of an account that is added or changed while the service runs."""
+
+    def setUp(self) -> None:
+        self.who = account(1)
+        self.key = account(2, method="api_key")
+        self.used = credentials("access-5", "refresh-5", 50.0)
+        self.keyring = Keyring(
+            {self.who.fingerprint: self.used, self.key.fingerprint: credentials("ksk_1", "")}
+        )
+
+    def admitted(self, given: Credentials, *, dead: bool = False) -> bool:
+        renewed = self.keyring.admit(self.who, given, dead=dead)
+        self.taken = self.keyring.current(self.who.fingerprint) == given
+        return renewed
+
+    def test_new(self) -> None:
+        """An account that was unknown, and is again once it is forgotten."""
+        other = account(3)
+        self.assertFalse(self.keyring.knows(other.fingerprint))
+        self.assertTrue(self.keyring.admit(other, self.used, dead=False))
+        self.assertTrue(self.keyring.knows(other.fingerprint))
+        self.keyring.forget(other.fingerprint)
+        self.keyring.forget(other.fingerprint)
+        self.assertFalse(self.keyring.knows(other.fingerprint))
+
+    def test_older(self) -> None:
+        """What was read before the last refresh does not replace its result."""
+        for expires_at in (0.0, 49.0, 50.0):
+            self.assertFalse(self.admitted(credentials("access-4", "refresh-4", expires_at)))
+            self.assertFalse(self.taken)
+
+    def test_newer(self) -> None:
+        """What was renewed elsewhere, or is a new login."""
+        self.assertTrue(self.admitted(credentials("access-6", "refresh-6", 51.0)))
+        self.assertTrue(self.taken)
+
+    def test_dead(self) -> None:
+        """Any login is better than one that is dead."""
+        self.assertTrue(self.admitted(credentials("", "refresh-9"), dead=True))
+        self.assertTrue(self.taken)
+
+    def test_same_tokens(self) -> None:
+        """A corrected profile is taken over; nothing was renewed by that."""
+        given = msgspec.structs.replace(self.used, profile_arn=ARN)
+        self.assertFalse(self.admitted(given))
+        self.assertTrue(self.taken)
+
+    def test_only_parked(self) -> None:
+        """A row that only says how the account stands has no tokens."""
+        self.assertFalse(self.admitted(UNSAVED, dead=True))
+        self.assertFalse(self.taken)
+
+    def test_api_key(self) -> None:
+        """A key has no age: the given one counts."""
+        self.assertTrue(self.keyring.admit(self.key, credentials("ksk_2", ""), dead=False))
+        self.assertEqual(self.keyring.current(self.key.fingerprint).access_token.reveal(), "ksk_2")

@@ -158,6 +158,15 @@ class SharedRefreshTests(SharedCase):
         self.assertEqual(self.told, [ONE.fingerprint])
         self.assertEqual(self.leases.journal, [f"asked {NAME} 25"])  # the save frees it
 
+    def test_another_login_meanwhile(self) -> None:
+        """The answer to a login that was replaced is dropped, and its lease given up."""
+        waiter = self.renewal.renew(ONE)
+        self.keyring.put(ONE.fingerprint, NEWER)
+        self.source.answer(NEW)
+        self.assertIs(self.successResultOf(waiter), NEWER)
+        self.assertEqual(self.store.rows[ONE.fingerprint], StoredAccount(OLD))
+        self.assertEqual(self.leases.journal[-1], f"free {NAME} 1")
+
     def test_another_was_faster(self) -> None:
         """What it stored is taken, and nothing is asked."""
         self.leases.elsewhere = True

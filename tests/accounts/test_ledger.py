@@ -454,8 +454,8 @@ class PromiseTests(SynchronousTestCase):
         ledger = Ledger([ONE, TWO])
         for number in range(1000):
             lend_and_fail(ledger, ONE.fingerprint, Throttled("x", retry_after=1000), number)
-        group = ledger._groups["default"]
-        self.assertLess(len(group._resting), 50)
+        everybody = ledger._groups["default"].everybody
+        self.assertLess(len(everybody.returns), 50)
         self.assertEqual(chosen(ledger, 1998.0), "account-2")
         self.assertEqual(chosen(ledger, 1999.0), "account-1")
 

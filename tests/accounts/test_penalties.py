@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from kiro2api.accounts.penalties import Penalty, State, penalty_for, renewal_penalty
+from kiro2api.accounts.penalties import (
+    Penalty,
+    State,
+    model_penalty,
+    penalty_for,
+    plain,
+    renewal_penalty,
+    reset_of,
+)
 from kiro2api.errors import (
     AccessRefused,
     AccountSuspended,
@@ -48,8 +56,8 @@ class TableTests(SynchronousTestCase):
         self.check(QuotaExhausted("x"), State.EXHAUSTED, 3600, 7200, 86400)
 
     def test_refused(self) -> None:
-        """Ten minutes."""
-        self.check(AccessRefused("x"), State.COOLING, 600, 600, 600)
+        """Ten minutes, doubling to two hours: an operator may mend a profile or region."""
+        self.check(AccessRefused("x"), State.COOLING, 600, 1200, 7200)
 
     def test_credentials(self) -> None:
         """One minute at first: the next refresh may mend it."""
@@ -69,7 +77,7 @@ class TableTests(SynchronousTestCase):
         for fault in (Throttled("x", scope=Scope.MODEL), AccessRefused("x", scope=Scope.REQUEST)):
             self.assertIsNone(penalty_for(fault))
         self.check(Throttled("x", scope=Scope.SERVICE), State.COOLING, 5, 10, 120)
-        self.check(UpstreamRefused("x", scope=Scope.ACCOUNT), State.COOLING, 600, 600, 600)
+        self.check(UpstreamRefused("x", scope=Scope.ACCOUNT), State.COOLING, 600, 1200, 7200)
         self.check(UpstreamUnavailable("x", scope=Scope.CREDENTIALS), State.REJECTED, 60, 120, 3600)
 
 
@@ -139,3 +147,64 @@ class CooldownTests(SynchronousTestCase):
         self.assertEqual(
             penalty_for(UpstreamUnavailable("u"), 5.0), penalty_for(UpstreamUnavailable("u"))
         )
+
+
+class ModelPenaltyTests(SynchronousTestCase):
+    """What a fault costs the model."""
+
+    def rests(self, fault: UpstreamFault, cooldown: float = 30.0) -> list[float]:
+        penalty = model_penalty(fault, cooldown)
+        assert penalty is not None
+        return [penalty.rest(attempt, None, 0.0) for attempt in (0, 1, 1000)]
+
+    def test_overloaded(self) -> None:
+        """Two seconds, doubling to half a minute, in the whole group."""
+        self.assertEqual(self.rests(ModelOverloaded("x")), [2, 4, 30])
+
+    def test_lacking(self) -> None:
+        """An hour, for this account."""
+        fault = UpstreamRefused("x", scope=Scope.ACCOUNT_MODEL)
+        self.assertEqual(self.rests(fault), [3600, 3600, 3600])
+
+    def test_throttled(self) -> None:
+        """As an account would rest, but only from this model."""
+        fault = Throttled("x", scope=Scope.ACCOUNT_MODEL)
+        self.assertEqual(self.rests(fault), [30, 60, 600])
+        self.assertEqual(self.rests(fault, 5.0), [5, 10, 600])
+
+    def test_nothing_to_do_with_it(self) -> None:
+        """All other faults."""
+        for fault in (Throttled("x"), UpstreamRefused("x"), UpstreamUnavailable("x")):
+            self.assertIsNone(model_penalty(fault))
+
+
+class PlainTests(SynchronousTestCase):
+    """Which rests need no trial."""
+
+    def test_told(self) -> None:
+        """Only a throttle of known length."""
+        self.assertTrue(plain(Throttled("x", retry_after=5)))
+        for fault in (
+            Throttled("x"),
+            Throttled("x", retry_after=0),
+            UpstreamUnavailable("x", retry_after=5),
+        ):
+            self.assertFalse(plain(fault))
+
+
+class ResetTests(SynchronousTestCase):
+    """Until when an exhausted account rests."""
+
+    def test_known(self) -> None:
+        """The reset, if it is known and to come, and the fault was about quota."""
+        quota = QuotaExhausted("x", code="MONTHLY_REQUEST_COUNT")
+        self.assertEqual(reset_of(quota, 500.0, 100.0), 500.0)
+        for fault, resets_at in ((quota, None), (quota, 0.0), (quota, 100.0)):
+            self.assertIsNone(reset_of(fault, resets_at, 100.0))
+        self.assertIsNone(reset_of(Throttled("x"), 500.0, 100.0))
+
+    def test_daily(self) -> None:
+        """A daily limit does not last for longer than a day."""
+        daily = QuotaExhausted("x", code="DAILY_REQUEST_COUNT")
+        self.assertEqual(reset_of(daily, 500.0, 100.0), 500.0)
+        self.assertIsNone(reset_of(daily, 100_000.0, 100.0))

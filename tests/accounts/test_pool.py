@@ -515,7 +515,7 @@ class SnapshotTests(Case):
                 failed=0,
                 order=1,
                 last_used=NOW,
-                fingerprint="00000001",
+                fingerprint="00000001ffffffff",
             ),
         )
         text = msgspec.json.encode(found).decode()

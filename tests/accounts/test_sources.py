@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.accounts.account import Account, Credentials
+from kiro2api.accounts.foreign import Found, Place, understood
 from kiro2api.accounts.sources import (
     Configured,
     SourceError,
@@ -398,7 +399,117 @@ class IdeTokenFileTests(SynchronousTestCase):
         error = self.assertRaises(SourceError, read_accounts, str(self.path))
         self.assertIn("is not such a hash", str(error))
 
+    def test_in_a_file_of_ours(self) -> None:
+        """Entries of any file may name a registration beside it."""
+        path = self.folder / "accounts.json"
+        path.write_text(json.dumps([{"refreshToken": "aor", "clientIdHash": "abc"}]))
+        error = self.assertRaises(SourceError, read_accounts, str(path))
+        self.assertIn("cannot be read", str(error))
+        beside = self.folder / "abc.json"
+        beside.write_text("[")
+        error = self.assertRaises(SourceError, read_accounts, str(path))
+        self.assertIn("is not JSON", str(error))
+        beside.write_text('{"clientId":"c-1","clientSecret":"s-1"}')
+        (credentials,) = read_accounts(str(path)).credentials.values()
+        self.assertEqual(credentials.client_id, "c-1")
+
     def test_without_a_file(self) -> None:
         """JSON that is not in a file has nothing beside it."""
         error = self.assertRaises(SourceError, parse, {"refreshToken": "a", "clientIdHash": "b"})
         self.assertIn("field clientIdHash", str(error))
+
+
+class ForeignTests(SynchronousTestCase):
+    """Entries that name another program's credentials."""
+
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp()).absolute()
+        self.folder.mkdir()
+        self.path = self.folder / "kiro-auth-token.json"
+        self.path.write_text(json.dumps({"refreshToken": "aor-1", "region": "eu-west-1"}))
+
+    def read(self, *entries: dict[str, object]) -> Configured:
+        return read_accounts(json.dumps(entries))
+
+    def ide(self, **fields: object) -> dict[str, object]:
+        return {"source": "ide", "path": str(self.path), **fields}
+
+    def test_entry(self) -> None:
+        """It becomes an account like any other, with its place beside."""
+        found = self.read(self.ide(name="mine", group="team", write_back=True, profileArn=ARN))
+        (account,) = found.accounts
+        self.assertEqual((account.name, account.group), ("mine", "team"))
+        self.assertEqual((account.method, account.region), ("social", "eu-west-1"))
+        self.assertEqual(found.credentials[account.fingerprint].profile_arn, ARN)
+        place = found.places[account.fingerprint]
+        self.assertEqual(place, Place("ide", str(self.path), write_back=True, profile_arn=ARN))
+
+    def test_stable(self) -> None:
+        """The account stays the same when its tokens change, and is there once."""
+        before = self.read(self.ide()).accounts[0].fingerprint
+        self.path.write_text(json.dumps({"refreshToken": "aor-2"}))
+        found = self.read(self.ide(), self.ide(name="again"), {"refreshToken": "aor-2"})
+        self.assertEqual(found.accounts[0].fingerprint, before)
+        self.assertEqual(len(found.accounts), 2)
+        self.assertIn("same credential", found.warnings[0])
+
+    def test_named_directly(self) -> None:
+        """The value may be the file or database itself."""
+        found = read_accounts(str(self.path))
+        self.assertEqual(found.accounts, self.read(self.ide()).accounts)
+        for folder, kind in (("amazon-q", "amazon-q"), ("kiro-cli", "kiro-cli")):
+            path = self.folder / folder / "data.sqlite3"
+            error = self.assertRaises(SourceError, read_accounts, str(path))
+            self.assertIn("database", str(error))
+            place = self.placed({"source": kind, "path": str(path)})
+            self.assertEqual(place, Place(kind, str(path)))  # type: ignore[arg-type]
+
+    def placed(self, entry: dict[str, object]) -> Place:
+        """Where an entry is looked for."""
+        places: list[Place] = []
+
+        def reader(place: Place, number: int) -> Found:
+            places.append(place)
+            return understood({"refreshToken": "aor"}, lambda name: None)
+
+        parse_accounts(json.dumps(entry), reader=reader)
+        return places[0]
+
+    def test_defaults(self) -> None:
+        """Without a path, where the program keeps it; a home may be named."""
+        self.assertTrue(Path(self.placed({"source": "kiro-cli"}).path).is_absolute())
+        self.assertTrue(self.placed({"source": "ide"}).path.endswith("kiro-auth-token.json"))
+        self.assertNotIn("~", self.placed({"source": "file", "path": "~/x.json"}).path)
+        self.assertTrue(self.placed({"source": "ide", "writeBack": "true"}).write_back)
+        place = self.placed({"source": "ide", "region": "eu-west-1"})
+        self.assertEqual(place.region, "eu-west-1")
+
+    def test_wrong(self) -> None:
+        """The field is named."""
+        for entry, field in (
+            ({"source": "vim"}, "source"),
+            ({"source": "file"}, "path"),
+            ({"source": "file", "path": "~nobody-of-that-name/x"}, "path"),
+            (self.ide(write_back="x"), "write_back"),
+            (self.ide(region="../x"), "region"),
+        ):
+            error = self.assertRaises(SourceError, self.read, entry)
+            self.assertIn(f"field {field}", str(error))
+
+    def test_only_in_the_configuration(self) -> None:
+        """Nobody else may have files of this machine read."""
+        error = self.assertRaises(SourceError, parse, self.ide())
+        self.assertIn("field source", str(error))
+
+    def test_logged_out(self) -> None:
+        """An entry whose program is logged out is passed over; alone, it ends the start."""
+        gone: dict[str, object] = {"source": "file", "path": str(self.folder / "gone")}
+        found = self.read(gone, self.ide())
+        self.assertEqual(len(found.accounts), 1)
+        self.assertIn("entry 1", found.warnings[0])
+        self.assertIn("passed over", found.warnings[0])
+        error = self.assertRaises(SourceError, self.read, gone)
+        self.assertIn("No such file", str(error))
+        self.path.write_text("{}")
+        error = self.assertRaises(SourceError, self.read, self.ide())
+        self.assertIn("field refreshToken", str(error))

@@ -18,6 +18,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from kiro2api.accounts.account import Credentials
+from kiro2api.accounts.loginservice import LoginAnswer
 from kiro2api.accounts.tokensource import IdcTokenSource, SocialTokenSource, oidc_url
 from kiro2api.errors import CredentialsRejected, UpstreamFault, UpstreamUnavailable
 from kiro2api.redaction import Secret
@@ -85,6 +86,15 @@ class Case(SynchronousTestCase):
         value = self.failureResultOf(self.social.refresh(account(1), OLD), UpstreamFault).value
         assert isinstance(value, UpstreamFault)
         return value
+
+
+class ValueTests(SynchronousTestCase):
+    """An answer as a value."""
+
+    def test_repr(self) -> None:
+        """It holds tokens, which are not shown."""
+        answer = LoginAnswer(200, {}, b'{"accessToken":"secret"}', 0.0)
+        self.assertNotIn("secret", repr(answer))
 
 
 class QuestionTests(Case):

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI, pydantic_function_tool
 from pydantic import BaseModel
@@ -225,11 +226,11 @@ def test_system(client: OpenAI, service: Service, role: str) -> None:
 
 
 def test_many_parameters(client: OpenAI) -> None:
-    """What cannot be served is no reason to refuse; one choice is given."""
+    """What cannot be served is no reason to refuse."""
     choice = ask(
         client,
         False,
-        n=2,
+        n=1,
         logprobs=True,
         top_logprobs=2,
         seed=7,
@@ -251,6 +252,42 @@ def test_many_parameters(client: OpenAI) -> None:
     )
     assert choice.finish_reason == "stop"
     assert choice.logprobs is None
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_choices(client: OpenAI, service: Service, stream: bool) -> None:
+    """Several answers, each whole, in order; the question counts once."""
+    counted = {"uncachedInputTokens": 50, "outputTokens": 7, "totalTokens": 57}
+    service.emulator.script(
+        *({"text": f"Answer {w}.", "token_usage": counted} for w in ("one", "two", "three"))
+    )
+    given: Any = {"model": MODEL, "messages": [{"role": "user", "content": "Say something."}]}
+    if stream:
+        options: Any = {"include_usage": True}
+        with client.chat.completions.stream(**given, n=3, stream_options=options) as events:
+            for _ in events:
+                pass
+            completion: Any = events.get_final_completion()
+    else:
+        completion = client.chat.completions.create(**given, n=3)
+    assert [choice.index for choice in completion.choices] == [0, 1, 2]
+    assert sorted(choice.message.content or "" for choice in completion.choices) == [
+        "Answer one.",
+        "Answer three.",
+        "Answer two.",
+    ]
+    assert {choice.finish_reason for choice in completion.choices} == {"stop"}
+    assert (completion.usage.prompt_tokens, completion.usage.completion_tokens) == (50, 21)
+    assert len(service.emulator.calls()) == 3
+    [record] = service.records(1)
+    assert (record["attempts"], record["output_tokens"]) == ("3", "21")
+
+
+def test_too_many_choices(client: OpenAI) -> None:
+    """Each is paid."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask(client, False, n=9)
+    assert caught.value.param == "n"
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -125,6 +125,56 @@ def test_previous_response(client: OpenAI, service: Service, stream: bool) -> No
         assert words in said
 
 
+def test_input_items(client: OpenAI) -> None:
+    """What was asked can be read again, page by page."""
+    first = ask(client, False, input="What is the weather?")
+    second = ask(client, False, input="And tomorrow?", previous_response_id=first.id)
+    found = [item.type for item in client.responses.input_items.list(second.id, limit=1)]
+    assert found == ["message"] * 3
+    page: Any = client.responses.input_items.list(second.id, order="asc")
+    assert page.data[0].content[0].text == "What is the weather?"
+
+
+PATCH = {"type": "create_file", "path": "a", "diff": "+x"}
+CLICKS = {"actions": [{"type": "click", "button": "left", "x": 1, "y": 2}]}
+SEARCH = {"type": "tool_search", "execution": "client"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "tool, given, kind, field",
+    [
+        ({"type": "shell"}, {"commands": ["ls"]}, "shell_call", "action"),
+        ({"type": "apply_patch"}, PATCH, "apply_patch_call", "operation"),
+        ({"type": "computer"}, CLICKS, "computer_call", ""),
+        (SEARCH, {"query": "mail"}, "tool_search_call", "arguments"),
+    ],
+)
+def test_run_by_the_client(
+    client: OpenAI, service: Service, stream: bool, tool: Any, given: Any, kind: str, field: str
+) -> None:
+    """Tools of the dialect's own kinds come back as items of their own kinds."""
+    service.emulator.script({"text": "", "calls": [{"name": tool["type"], "input": given}]})
+    response = ask(client, stream, tools=[tool])
+    [call] = response.output
+    assert (call.type, call.status) == (kind, "completed")
+    told = call.to_dict()
+    assert given.items() <= (told[field] if field else told).items()
+
+
+def test_unserved_tools(client: OpenAI) -> None:
+    """What nobody can run is refused, or told."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask(client, False, tools=[{"type": "file_search", "vector_store_ids": ["v"]}])
+    assert "file_search" in str(caught.value)
+    server = {"type": "mcp", "server_label": "docs", "server_url": "https://docs.example/"}
+    response = ask(client, False, tools=[server])
+    assert (response.output[0].type, response.output[0].tools) == ("mcp_list_tools", [])
+    assert response.output[0].error
+    again = ask(client, False, tools=[server], previous_response_id=response.id)
+    assert "mcp_list_tools" not in [item.type for item in again.output]
+
+
 def test_unknown_previous_response(client: OpenAI) -> None:
     """A response that is not held is named."""
     with pytest.raises(openai.BadRequestError) as caught:

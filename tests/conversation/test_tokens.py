@@ -93,6 +93,8 @@ class ConversationTests(SynchronousTestCase):
         self.assertEqual(self.cost(ToolUse("id", "b" * 100, b'{"k":"%s"}' % (b"v" * 92))), 66)
         self.assertEqual(self.cost(Image("image/png", "A" * 9999)), 1500)
         self.assertEqual(self.cost(Document("application/pdf", "A" * 1000)), 1510)
+        read = Document("application/pdf", "A" * 1000, text="hello there")
+        self.assertEqual(self.cost(read), self.cost(Text("hello there")))
         self.assertEqual(self.cost(RedactedThinking("A" * 600)), 100)
         self.assertEqual(self.cost(Reference("image", "u" * 100)), 47)
         self.assertEqual(self.cost(ToolResult("id")), 12)

@@ -91,7 +91,7 @@ class CredentialTests(EmulatorTestCase):
         sent = question() | {"profileArn": ARN}
         self.assertEqual(self.call("POST", PATH, sent, headers).status, 403)
         self.assertEqual(self.call("POST", "/ListAvailableProfiles", {}, headers).status, 403)
-        self.assertEqual(self.call("GET", "/getUsageLimits?origin=A", None, headers).status, 200)
+        self.assertEqual(self.call("GET", "/getUsageLimits?origin=IDE", None, headers).status, 200)
 
     def test_token_type_of_others(self) -> None:
         """Other tokens must not claim to be API keys."""
@@ -107,6 +107,9 @@ class CredentialTests(EmulatorTestCase):
         headers = self.bearer() | {"x-amzn-kiro-profile-arn": "arn:other"}
         message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
         self.assertEqual(self.call("POST", "/mcp", message, headers).status, 403)
+
+
+CLIENT = {"clientName": "x", "clientType": "public", "scopes": ["codewhisperer:completions"]}
 
 
 class LoginTests(EmulatorTestCase):
@@ -181,7 +184,7 @@ class LoginTests(EmulatorTestCase):
 
     def test_client_of_another(self) -> None:
         """A refresh token belongs to its client."""
-        client = self.call("POST", "/client/register", {"clientName": "x"}).json
+        client = self.call("POST", "/client/register", CLIENT).json
         body = {
             "clientId": client["clientId"],
             "clientSecret": client["clientSecret"],
@@ -192,9 +195,10 @@ class LoginTests(EmulatorTestCase):
 
     def test_device_login(self) -> None:
         """Register, authorise, poll: pending, too early, approved, used up."""
-        client = self.call("POST", "/client/register", {"clientName": "x"}).json
+        client = self.call("POST", "/client/register", CLIENT).json
         keys = {name: client[name] for name in ("clientId", "clientSecret")}
-        device = self.call("POST", "/device_authorization", keys).json
+        begun = keys | {"startUrl": "https://view.awsapps.com/start"}
+        device = self.call("POST", "/device_authorization", begun).json
         self.assertIn(device["userCode"], device["verificationUriComplete"])
         grant = "urn:ietf:params:oauth:grant-type:device_code"
         poll = keys | {"grantType": grant, "deviceCode": device["deviceCode"]}
@@ -214,14 +218,33 @@ class LoginTests(EmulatorTestCase):
     def test_device_too_late(self) -> None:
         """A device code expires, and belongs to a known client."""
         self.assertEqual(self.call("POST", "/device_authorization", {}).status, 401)
-        client = self.call("POST", "/client/register", {}).json
+        client = self.call("POST", "/client/register", CLIENT).json
         keys = {name: client[name] for name in ("clientId", "clientSecret")}
-        device = self.call("POST", "/device_authorization", keys).json
+        begun = keys | {"startUrl": "https://view.awsapps.com/start"}
+        device = self.call("POST", "/device_authorization", begun).json
         self.clock.advance(device["expiresIn"])
         grant = "urn:ietf:params:oauth:grant-type:device_code"
         poll = keys | {"grantType": grant, "deviceCode": device["deviceCode"]}
         reply = self.call("POST", "/token", poll)
         self.assertEqual((reply.status, reply.json["error"]), (400, "expired_token"))
+
+    def test_order_of_a_login(self) -> None:
+        """Orders are taken over HTTP, and so is what a person does in a browser."""
+        body = {"clientId": "kiro-cli", "loginProvider": "Google"}
+        device = self.call("POST", "/oauth/device/authorization", body).json
+        reply = self.call("POST", "/emulator/login", {"decision": "hold"})
+        self.assertEqual(reply.json, {"logins": 1})
+        self.assertEqual(self.call("POST", "/emulator/login", {"decision": "x"}).status, 400)
+        path = "/device?user_code=" + device["userCode"]
+        reply = self.call("GET", path)
+        self.assertIn(b"decision=approve", reply.body.data)
+        self.assertIn(b"Done", self.call("GET", path + "&decision=approve").body.data)
+        self.assertIn(b"no such", self.call("GET", "/device?user_code=x&decision=deny").body.data)
+        poll = {"clientId": "kiro-cli", "deviceCode": device["deviceCode"]}
+        given = self.call("POST", "/oauth/device/poll", poll).json
+        self.assertEqual(given["identityProvider"], "Google")
+        reply = self.call("POST", "/refreshToken", {"refreshToken": given["refreshToken"]})
+        self.assertEqual(reply.status, 200)
 
 
 class ControlPlaneTests(EmulatorTestCase):
@@ -245,9 +268,10 @@ class ControlPlaneTests(EmulatorTestCase):
         """The origin is needed, numbers must be numbers."""
         for query in (
             "",
-            "?origin=A&maxResults=0",
-            "?origin=A&maxResults=x",
-            "?origin=A&nextToken=x",
+            "?origin=ELSEWHERE",
+            "?origin=IDE&maxResults=0",
+            "?origin=IDE&maxResults=x",
+            "?origin=IDE&nextToken=x",
         ):
             reply = self.call("GET", "/ListAvailableModels" + query, None, self.bearer())
             self.assertEqual(reply.status, 400, query)
@@ -269,6 +293,36 @@ class ControlPlaneTests(EmulatorTestCase):
         before = used()
         self.generate(None, Script(credits=2.5))
         self.assertEqual(used(), before + 2.5)
+
+    def test_usage_refuses(self) -> None:
+        """What is asked for must be one of what there is."""
+        for query in ("origin=A", "origin=IDE&resourceType=X", "isEmailRequired=1"):
+            reply = self.call("GET", f"/getUsageLimits?{query}", None, self.bearer())
+            self.assertEqual(reply.status, 400, query)
+
+    def test_email_where_wanted(self) -> None:
+        """The address is told to those who ask for it."""
+        path = "/getUsageLimits?origin=IDE&isEmailRequired="
+        self.assertNotIn("userInfo", self.call("GET", path + "false", None, self.bearer()).json)
+        said = self.call("GET", path + "true", None, self.bearer()).json
+        self.assertEqual(said["userInfo"]["email"], "first@example.invalid")
+
+    def test_quota_order(self) -> None:
+        """Another plan, from one call to the next."""
+        order = {"account": "first", "used": 7.5, "credits": 7.5, "subscription": "KIRO FREE"}
+        self.assertEqual(self.call("POST", "/emulator/quota", order).json, {"ordered": "first"})
+        said = self.call("GET", "/getUsageLimits", None, self.bearer()).json
+        self.assertEqual(said["subscriptionInfo"]["subscriptionTitle"], "KIRO FREE")
+        self.assertEqual(self.generate().status, 402)
+        self.assertEqual(self.call("POST", "/emulator/quota", {"account": "nobody"}).status, 404)
+        self.assertEqual(self.call("POST", "/emulator/quota", {"credits": "x"}).status, 400)
+
+    def test_profiles_refuses(self) -> None:
+        """Sizes of pages have bounds."""
+        for size in (0, 11, "5", True):
+            body = {"maxResults": size}
+            reply = self.call("POST", "/ListAvailableProfiles", body, self.bearer())
+            self.assertEqual(reply.status, 400, size)
 
     def test_exhausted(self) -> None:
         """Once the credits are spent, no more answers."""

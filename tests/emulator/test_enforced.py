@@ -171,7 +171,7 @@ class CachePointTests(EnforcedCase):
             Turn("user", (Text("c"),), True),
         )
         self.recording.bodies.clear()
-        sink = self.asked(model=model, turns=turns, system=("s",), cache_system=True)
+        sink = self.asked(model=model, turns=turns, system=("s" * 20_000,), cache_system=True)
         self.ending(sink)
         return ["cachePoint" in str(body) for body in self.recording.bodies]
 

@@ -7,8 +7,9 @@ from zope.interface import implementer
 
 from kiro2api.accounts.account import Account, Credentials
 from kiro2api.accounts.interfaces import IAccountPool, Lease, Outcome, Wanted
+from kiro2api.accounts.quota import Quota
 from kiro2api.conversation.search import SearchHit
-from kiro2api.errors import KiroError, NoAccountAvailable
+from kiro2api.errors import Kind, KiroError, NoAccountAvailable
 from kiro2api.redaction import Secret
 from kiro2api.upstream.interfaces import AnswerStream, IKiroClient, OfferedModel
 
@@ -38,6 +39,9 @@ class FakeLease:
         """Succeeds, unless the test put something else."""
         self.renewals += 1
         return succeed(None) if self.renewal is None else self.renewal
+
+    def answered(self) -> None:
+        """Nobody is on trial here."""
 
     def settle(self, outcome: Outcome) -> None:
         """Record."""
@@ -75,6 +79,9 @@ class FakePool:
                 self.leases.append(lease)
                 lent: Lease = lease
                 return succeed(lent)
+        lacking = all((one.fingerprint, wanted.model) in self.lacking for one in self.accounts)
+        if self.accounts and lacking:
+            return fail(NoAccountAvailable("nobody has it", kind=Kind.MODEL_NOT_FOUND))
         return fail(NoAccountAvailable("nobody is left", retry_after=7.0))
 
 
@@ -104,9 +111,9 @@ class FakeClient:
         """Unknown."""
         return succeed(())
 
-    def usage(self, account: Account, credentials: Credentials) -> Deferred[object]:
+    def usage(self, account: Account, credentials: Credentials) -> Deferred[Quota]:
         """Unknown."""
-        return succeed({})
+        return succeed(Quota())
 
     def search(
         self, account: Account, credentials: Credentials, query: str
@@ -125,9 +132,10 @@ class FakeOffers:
 
     def __init__(self, offered: tuple[OfferedModel, ...] | None = None) -> None:
         self.offered = offered
+        self.by_account: dict[str, tuple[OfferedModel, ...]] = {}
 
     def known(
         self, account: Account, credentials: Credentials | None = None
     ) -> tuple[OfferedModel, ...] | None:
-        """The same for everybody."""
-        return self.offered
+        """The same for everybody, unless the test says otherwise."""
+        return self.by_account.get(account.name, self.offered)

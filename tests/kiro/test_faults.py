@@ -60,10 +60,11 @@ class MeaningTests(SynchronousTestCase):
     def test_reasons(self) -> None:
         """A reason says most, whatever the status and name."""
         overflow = {"kind": Kind.CONTEXT_OVERFLOW}
+        lacking = {"kind": Kind.MODEL_NOT_FOUND, "scope": Scope.ACCOUNT_MODEL}
         cases: list[tuple[str, type[UpstreamFault], dict[str, Any]]] = [
             ("CONTENT_LENGTH_EXCEEDS_THRESHOLD", UpstreamRefused, overflow),
             ("PROMPT_TOO_LONG", UpstreamRefused, overflow),
-            ("INVALID_MODEL_ID", UpstreamRefused, {"kind": Kind.MODEL_NOT_FOUND}),
+            ("INVALID_MODEL_ID", UpstreamRefused, lacking),
             ("CONVERSATION_LIMIT_EXCEEDED", UpstreamRefused, {"scope": Scope.REQUEST}),
             ("INSUFFICIENT_MODEL_CAPACITY", ModelOverloaded, {"scope": Scope.MODEL}),
             ("MODEL_TEMPORARILY_UNAVAILABLE", ModelOverloaded, {}),
@@ -182,7 +183,8 @@ class MeaningTests(SynchronousTestCase):
     def test_unexpected_field_types(self) -> None:
         """A wrong type of one field does not hide the others."""
         fault = judged(400, {"message": 5, "reason": "INVALID_MODEL_ID", "code": 7})
-        self.check(fault, UpstreamRefused, "INVALID_MODEL_ID", Kind.MODEL_NOT_FOUND)
+        lacking = Scope.ACCOUNT_MODEL
+        self.check(fault, UpstreamRefused, "INVALID_MODEL_ID", Kind.MODEL_NOT_FOUND, lacking)
 
     def test_request_id(self) -> None:
         """Kept for the provider's support, unless it is something strange."""

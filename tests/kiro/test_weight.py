@@ -5,6 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.conversation.question import (
     Conversation,
+    Document,
     Image,
     Reference,
     Text,
@@ -29,6 +30,7 @@ class LargestTests(SynchronousTestCase):
                 Turn("user", (Text("é" * MB), Image("image/png", "A" * 9 * MB))),
                 Turn("assistant", (ToolUse("t", "ls", b"x" * MB * 3), Thinking("y" * MB))),
                 Turn("user", (ToolResult("t", (Text("z" * MB), Reference("image", "u" * MB))),)),
+                Turn("user", (Document("application/pdf", "A" * 9 * MB, text="t" * (MB // 2)),)),
             ),
             system=("s" * MB, "s" * MB * 4),
             tools=(ToolSpec("ls", "d" * MB, b"s" * 5 * MB),),

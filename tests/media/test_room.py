@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -20,6 +21,7 @@ from kiro2api.conversation.question import (
     Turn,
 )
 from kiro2api.errors import Kind, KiroError, RequestRejected
+from kiro2api.kiro.media import DOCUMENT_BYTES
 from kiro2api.media.fetch import Fetched
 from kiro2api.media.limits import Halt, Halted, Limits, Unreadable
 from kiro2api.media.room import FAILED_SECONDS, FETCHED_SECONDS, FETCHES, READ_SECONDS, Media
@@ -27,6 +29,7 @@ from tests.media.files import b64, noise, pdf, picture, unwanted
 
 PDF = Document("application/pdf", b64(pdf("hello")), "a.pdf")
 READ = Text("[document a.pdf: 1 page]\n[page 1]\nhello\n[end of the document]")
+KEPT = msgspec.structs.replace(PDF, text=READ.text)
 BROKEN = Document("application/pdf", b64(b"%PDF-broken"), "b.pdf")
 LOCKED = Document("application/pdf", b64(pdf("x", password="s")), "c.pdf")
 SMALL = Image("image/png", b64(picture(20, 20)))
@@ -159,7 +162,7 @@ class RoomTests(SynchronousTestCase):
             session="k",
         )
         ready = self.ready(conversation)
-        self.assertEqual(ready.turns[0].parts, (Text("a"), READ))
+        self.assertEqual(ready.turns[0].parts, (Text("a"), KEPT))
         self.assertIs(ready.turns[1], conversation.turns[1])
         expected = ToolResult("t", (Text("1"), READ, SHRUNK, Text("2")), is_error=True)
         self.assertEqual(ready.turns[2].parts, (expected, SHRUNK, SMALL, Text("b")))
@@ -169,11 +172,17 @@ class RoomTests(SynchronousTestCase):
         """The next turn finds what became of it; another name is another text."""
         self.parts(PDF, LARGE)
         known = len(self.media._results._entries)
-        self.assertEqual(self.parts(PDF, LARGE), (READ, SHRUNK))
+        self.assertEqual(self.parts(PDF, LARGE), (KEPT, SHRUNK))
         self.assertEqual(len(self.media._results._entries), known)
         renamed = self.parts(Document(PDF.media_type, PDF.data, "z.pdf"))[0]
-        assert isinstance(renamed, Text)
+        assert isinstance(renamed, Document)
         self.assertIn("z.pdf", renamed.text)
+
+    def test_too_large_to_be_sent(self) -> None:
+        """A document that no model would take goes on as its text alone."""
+        large = Document("text/plain", b64(b"a" * (DOCUMENT_BYTES + 3)), "a.txt")
+        (part,) = self.parts(large)
+        self.assertIsInstance(part, Text)
 
     def test_unknown_kind(self) -> None:
         """What nobody reads stays for the note that takes its place later."""

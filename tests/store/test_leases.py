@@ -2,18 +2,18 @@
 
 import subprocess
 import sys
-from pathlib import Path
+from threading import Event
 
-from twisted.trial.unittest import SynchronousTestCase
+from sqlalchemy import Connection, text
 from zope.interface.verify import verifyObject
 
 from kiro2api.accounts.account import Account, Credentials
 from kiro2api.accounts.interfaces import ILeases, Superseded, refresh_lease
 from kiro2api.redaction import Secret
 from kiro2api.store.accounts import AccountRows
-from kiro2api.store.database import Database
-from kiro2api.store.leases import LeaseRows, is_dead, this_process
-from tests.store.pumped import PumpedReactor
+from kiro2api.store.leases import LeaseRows, is_dead, outdate, this_process
+from tests.store.case import InPostgres, StoreCase
+from tests.store.pumped import PATIENCE
 
 ACCOUNT = Account(fingerprint="f1", name="first", method="social")
 NAME = refresh_lease("f1")
@@ -24,27 +24,26 @@ def tokens(number: int) -> Credentials:
     return Credentials(Secret(f"access-{number}"), Secret(f"refresh-{number}"))
 
 
-class LeaseCase(SynchronousTestCase):
-    """Two processes on one file."""
+class LeaseCase(StoreCase):
+    """Two processes on one database."""
 
     def setUp(self) -> None:
-        self.reactor = PumpedReactor()
-        self.now = 1000.0
-        self.path = Path(self.mktemp())
+        super().setUp()
         self.one, self.rows_one = self.process("one")
         self.two, self.rows_two = self.process("two")
 
     def process(self, holder: str) -> tuple[LeaseRows, AccountRows]:
         """What one process has of the store."""
-        database = Database(str(self.path), self.reactor)
-        self.reactor.result_of(database.start())
-        self.addCleanup(lambda: self.reactor.result_of(database.stop()))
-        clock = lambda: self.now  # noqa: E731
-        return LeaseRows(database, holder, clock), AccountRows(database, clock)
+        database = self.opened()
+        return LeaseRows(database, holder, self.clock), AccountRows(database, self.clock)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let everybody's clock go on, or back."""
+        self.now += seconds
 
     def win(self, leases: LeaseRows, seconds: float = 25.0) -> int | None:
         """The fence."""
-        return self.reactor.result_of(leases.win(NAME, seconds))
+        return self.done(leases.win(NAME, seconds))
 
 
 class LeaseRowsTests(LeaseCase):
@@ -58,29 +57,29 @@ class LeaseRowsTests(LeaseCase):
         """The other gets none until it is given up, and then a higher fence."""
         self.assertEqual(self.win(self.one), 1)
         self.assertIsNone(self.win(self.two))
-        self.reactor.result_of(self.one.give_up(NAME, 1))
+        self.done(self.one.give_up(NAME, 1))
         self.assertEqual(self.win(self.two), 2)
         self.assertIsNone(self.win(self.one))
 
     def test_names_are_apart(self) -> None:
         """Another lease is another matter."""
         self.assertEqual(self.win(self.one), 1)
-        self.assertEqual(self.reactor.result_of(self.two.win("refresh:f2", 25.0)), 1)
+        self.assertEqual(self.done(self.two.win("refresh:f2", 25.0)), 1)
 
     def test_expiry(self) -> None:
         """Whoever dies with it holds it no longer than was said."""
         self.win(self.one, 25.0)
-        self.now += 24.9
+        self.pass_time(20.0)
         self.assertIsNone(self.win(self.two))
-        self.now += 0.1
+        self.pass_time(5.0)
         self.assertEqual(self.win(self.two), 2)
 
     def test_late_return(self) -> None:
         """Giving up a lease that somebody else has won since takes it from nobody."""
         self.win(self.one)
-        self.now += 30.0
+        self.pass_time(30.0)
         self.win(self.two)
-        self.reactor.result_of(self.one.give_up(NAME, 1))
+        self.done(self.one.give_up(NAME, 1))
         self.assertIsNone(self.win(self.one))
 
     def test_own(self) -> None:
@@ -90,7 +89,7 @@ class LeaseRowsTests(LeaseCase):
     def test_clock_set_back(self) -> None:
         """A lease from the future holds nobody up for long."""
         self.win(self.one)
-        self.now -= 86400.0
+        self.pass_time(-86400.0)
         self.assertEqual(self.win(self.two), 2)
 
     def test_dead_holder(self) -> None:
@@ -112,17 +111,26 @@ class LeaseRowsTests(LeaseCase):
         for other in (f"elsewhere/{gone.pid}/x", f"{machine}/x/x", "one", ""):
             self.assertFalse(is_dead(other))
 
+    def test_outdated(self) -> None:
+        """A lease that is taken away is free, and its fence is past."""
+        self.win(self.one)
+        fence = self.within(lambda connection: outdate(connection, NAME))
+        self.assertEqual(fence, 2)
+        self.assertEqual(self.win(self.two), 3)
+        other = self.within(lambda connection: outdate(connection, "never won"))
+        self.assertEqual(other, 1)
+
 
 class FencedSaveTests(LeaseCase):
     """Credentials saved under a lease."""
 
     def save(self, rows: AccountRows, number: int, fence: int) -> None:
         """Save these."""
-        self.reactor.result_of(rows.save(ACCOUNT, tokens(number), fence))
+        self.done(rows.save(ACCOUNT, tokens(number), fence))
 
     def stored(self) -> Credentials:
         """What is there."""
-        found = self.reactor.result_of(self.rows_two.read("f1"))
+        found = self.done(self.rows_two.read("f1"))
         assert found is not None
         return found.credentials
 
@@ -137,7 +145,7 @@ class FencedSaveTests(LeaseCase):
     def test_superseded(self) -> None:
         """Whoever was held up does not bring back what another has replaced since."""
         self.win(self.one)
-        self.now += 30.0
+        self.pass_time(30.0)
         self.win(self.two)
         self.save(self.rows_two, 2, 2)
         self.assertRaises(Superseded, self.save, self.rows_one, 1, 1)
@@ -147,7 +155,7 @@ class FencedSaveTests(LeaseCase):
         """As long as the next holder has saved nothing, late credentials are the newest; its
         lease stays its own, and what it saves wins."""
         self.win(self.one)
-        self.now += 30.0
+        self.pass_time(30.0)
         self.win(self.two)
         self.save(self.rows_one, 1, 1)
         self.assertEqual(self.stored(), tokens(1))
@@ -165,4 +173,55 @@ class FencedSaveTests(LeaseCase):
 
     def test_read(self) -> None:
         """Nothing is stored of an unknown account."""
-        self.assertIsNone(self.reactor.result_of(self.rows_one.read("nobody")))
+        self.assertIsNone(self.done(self.rows_one.read("nobody")))
+
+
+class OnServer(InPostgres):
+    """The same in PostgreSQL, whose clock cannot be moved: what is stored is moved instead."""
+
+    def pass_time(self, seconds: float) -> None:
+        """As if so much time had passed."""
+        shift = f"UPDATE leases SET expires_at = expires_at - {seconds} WHERE holder <> ''"
+
+        def work(connection: Connection) -> None:
+            connection.execute(text(shift))
+
+        self.within(work)  # type: ignore[attr-defined]
+
+
+class LeaseRowsInPostgresTests(OnServer, LeaseRowsTests):
+    """Who gets it there."""
+
+    def test_clocks_apart(self) -> None:
+        """Machines whose clocks are hours apart agree on who holds it."""
+        self.now = 5.0
+        self.assertEqual(self.win(self.one), 1)
+        self.now = 1e10
+        self.assertIsNone(self.win(self.two))
+
+    def test_at_once(self) -> None:
+        """Of two that ask for a lease that nobody ever had, one gets it."""
+        for number in range(10):
+            both = [leases.win(f"n{number}", 25.0) for leases in (self.one, self.two)]
+            self.assertEqual({self.done(one) for one in both}, {1, None})
+
+    def test_waits_for_the_other(self) -> None:
+        """Who looks while another is winning it sees the outcome."""
+        begun, go_on = Event(), Event()
+        self.done(self.one.give_up(NAME, self.win(self.one) or 0))
+
+        def slow(connection: Connection) -> None:
+            outdate(connection, NAME)
+            begun.set()
+            go_on.wait(PATIENCE)
+
+        first = self.database.run(slow)
+        self.assertTrue(begun.wait(PATIENCE))
+        second = self.two.win(NAME, 25.0)
+        go_on.set()
+        self.done(first)
+        self.assertEqual(self.done(second), 3)
+
+
+class FencedSaveInPostgresTests(OnServer, FencedSaveTests):
+    """Credentials saved there."""

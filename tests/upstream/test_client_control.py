@@ -3,6 +3,7 @@
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred
 
+from kiro2api.accounts.quota import Quota
 from kiro2api.errors import AccessRefused, ProtocolViolation, UpstreamUnavailable
 from kiro2api.upstream.client import MAX_JSON_BODY, MAX_PAGES
 from kiro2api.upstream.interfaces import OfferedModel
@@ -23,7 +24,7 @@ def reply(asked: Asked, code: int = 200, **fields: object) -> None:
 class UsageTests(ClientTestCase):
     """GetUsageLimits, and what all operations share."""
 
-    def ask(self) -> Deferred[object]:
+    def ask(self) -> Deferred[Quota]:
         return self.client.usage(self.account, self.credentials)
 
     def test_usage(self) -> None:
@@ -41,8 +42,9 @@ class UsageTests(ClientTestCase):
         self.assertEqual(asked.header("accept-encoding"), "identity")
         self.assertEqual(asked.header("user-agent"), "kiro2api/1.2")
         self.assertIsNone(asked.header("content-type"))
-        reply(asked, limits=[], daysUntilReset=3)
-        self.assertEqual(self.successResultOf(asking), {"limits": [], "daysUntilReset": 3})
+        reply(asked, usageBreakdownList=[{"usageLimit": 50, "currentUsage": 8}])
+        quota = self.successResultOf(asking)
+        self.assertEqual((quota.used, quota.limit, quota.left), (8.0, 50.0, 42.0))
 
     def test_without_profile(self) -> None:
         """No profile is named where there is none, nor ever with an API key."""
@@ -55,6 +57,27 @@ class UsageTests(ClientTestCase):
             reply(self.agent.last)
             self.successResultOf(asking)
         self.assertEqual(self.agent.last.header("tokentype"), "API_KEY")
+        self.assertTrue(self.agent.last.uri.endswith(b"/getUsageLimits?origin=AI_EDITOR"))
+
+    def test_profile_refused(self) -> None:
+        """Who is refused with a profile is asked about without it, once."""
+        asking = self.ask()
+        reply(self.agent.last, 403, message="User is not authorized to make this call.")
+        self.assertNotIn(b"profileArn", self.agent.last.uri)
+        reply(self.agent.last, usageBreakdownList=[{"usageLimit": 50}])
+        self.assertEqual(self.successResultOf(asking).limit, 50.0)
+        asking = self.ask()
+        reply(self.agent.last, 400, message="Invalid profileArn.")
+        reply(self.agent.last, 403, message="User is not authorized to make this call.")
+        self.failureResultOf(asking, AccessRefused)
+        self.assertEqual(len(self.agent.asked), 4)
+
+    def test_blocked(self) -> None:
+        """A firewall's page is not about the profile."""
+        asking = self.ask()
+        self.agent.last.respond(FakeResponse.whole(403, b"<html>"))
+        self.failureResultOf(asking, AccessRefused)
+        self.assertEqual(len(self.agent.asked), 1)
 
     def test_no_object(self) -> None:
         """Anything but a JSON object is a fault without the body's text."""
@@ -69,6 +92,7 @@ class UsageTests(ClientTestCase):
         asking = self.ask()
         reply(self.agent.last, 403, message="no", reason="FEATURE_NOT_SUPPORTED")
         self.failureResultOf(asking, AccessRefused)
+        self.assertEqual(len(self.agent.asked), 1)
 
     def test_redirect(self) -> None:
         """Redirects are not followed: credentials stay with their host."""
@@ -121,8 +145,8 @@ class UsageTests(ClientTestCase):
         asking = self.ask()
         self.agent.last.go_stale()
         self.assertEqual(len(self.agent.asked), 2)
-        reply(self.agent.last, a=1)
-        self.assertEqual(self.successResultOf(asking), {"a": 1})
+        reply(self.agent.last, usageBreakdown={"usageLimit": 5})
+        self.assertEqual(self.successResultOf(asking).limit, 5.0)
 
 
 class ModelsTests(ClientTestCase):

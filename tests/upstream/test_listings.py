@@ -4,12 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.errors import ProtocolViolation
 from kiro2api.upstream.interfaces import OfferedModel
-from kiro2api.upstream.listings import (
-    OfferedProfile,
-    parse_models,
-    parse_object,
-    parse_profiles,
-)
+from kiro2api.upstream.listings import OfferedProfile, parse_models, parse_profiles
 
 
 class ModelsTests(SynchronousTestCase):
@@ -51,16 +46,18 @@ class ModelsTests(SynchronousTestCase):
             self.assertEqual(model.fields_schema, kept)
 
     def test_caching(self) -> None:
-        """Whether there is a prompt cache and how many points it takes, as far as it is said."""
+        """Whether there is a prompt cache, how many points it takes and from where on, as far as it
+        is said."""
         for told, expected in (
-            (b'{"supportsPromptCaching":true,"maximumCacheCheckpointsPerRequest":4}', (True, 4)),
-            (b'{"supportsPromptCaching":true,"minimumTokensPerCacheCheckpoint":9}', (True, 0)),
-            (b'{"supportsPromptCaching":false}', (False, 0)),
-            (b"{}", (False, 0)),
-            (b"null", (False, 0)),
+            (b'{"supportsPromptCaching":true,"maximumCacheCheckpointsPerRequest":4}', (True, 4, 0)),
+            (b'{"supportsPromptCaching":true,"minimumTokensPerCacheCheckpoint":9}', (True, 0, 9)),
+            (b'{"supportsPromptCaching":false}', (False, 0, 0)),
+            (b"{}", (False, 0, 0)),
+            (b"null", (False, 0, 0)),
         ):
             (model,), _ = parse_models(b'{"models":[{"modelId":"m","promptCaching":%b}]}' % told)
-            self.assertEqual((model.supports_caching, model.max_checkpoints), expected, told)
+            found = (model.supports_caching, model.max_checkpoints, model.min_checkpoint_tokens)
+            self.assertEqual(found, expected, told)
 
     def test_nothing(self) -> None:
         """No list at all is an empty one."""
@@ -88,12 +85,3 @@ class ProfilesTests(SynchronousTestCase):
             profiles, [OfferedProfile("1", "P", "KIRO", "ACTIVE"), OfferedProfile("2")]
         )
         self.assertEqual(token, "")
-
-
-class ObjectTests(SynchronousTestCase):
-    """Any object."""
-
-    def test_object(self) -> None:
-        """An object is given as it is, anything else refused."""
-        self.assertEqual(parse_object(b'{"a":[1.5]}'), {"a": [1.5]})
-        self.assertRaises(ProtocolViolation, parse_object, b"1")

@@ -135,6 +135,7 @@ class WebCase(SynchronousTestCase):
                 tool_description_limit=10000,
                 new_id=lambda: "00000000-0000-4000-8000-000000000000",
             ),
+            model_names=lambda: [name for name, _ in catalogue.listed()],
         )
         self.site = ApiSite(
             Root(

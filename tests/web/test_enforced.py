@@ -65,7 +65,7 @@ class EnforcedCase(WebCase):
     def setUp(self) -> None:
         super().setUp()
         self.frames = FramingClient(self.clock)
-        self.serving._exchanges._client = self.frames
+        self.serving._exchanges._attempts._client = self.frames
 
     def reply(self, path: str, body: dict[str, Any], *answers: bytes) -> Reply:
         """The reply to one request that is answered by these answers, one per round."""

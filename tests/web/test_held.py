@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from kiro2api.dialects.responses.recall import Finished, Recollection, Wanted
+from kiro2api.conversation.held import Finished, Recollection, Wanted
 from kiro2api.web.held import HeldResponses, ResponsesInMemory
 
 T = TypeVar("T")
@@ -70,6 +70,21 @@ class HeldTests(SynchronousTestCase):
         self.held.keep("me", response("b", "resp_a"))
         self.assertEqual((b"given a", b"made a", b"given b", b"made b"), self.before("b"))
         self.assertIs(None, self.before("c"))
+
+    def test_listed(self) -> None:
+        """What a response was asked with, as far as it is held."""
+        for name, previous in (("a", ""), ("b", "resp_a"), ("c", "resp_gone")):
+            self.held.keep("me", response(name, previous))
+        listed = {name: self.now(self.held.listed("me", f"resp_{name}")) for name in "abcd"}
+        self.assertEqual(
+            {
+                "a": (b"given a",),
+                "b": (b"given a", b"made a", b"given b"),
+                "c": (b"given c",),
+                "d": None,
+            },
+            listed,
+        )
 
     def test_broken_chain(self) -> None:
         """Half a conversation would be worse than none."""

@@ -267,6 +267,24 @@ class HeldTests(ResponsesCase):
         self.assertEqual(200, reply.status)
         self.assertIn("Hel referred", self.sent())
 
+    def test_input_items(self) -> None:
+        """What was asked, with what was said before, in pages."""
+        first = self.create(TextDelta(" one"), input="Alpha").json["id"]
+        second = self.create(input="Beta", previous_response_id=first).json["id"]
+        path = f"/v1/responses/{second}/input_items"
+        found = self.ask(path)
+        self.assertEqual(200, found.status)
+        self.assertIn("x-request-id", found.headers)
+        texts = [item["content"][0]["text"] for item in found.json["data"]]
+        self.assertEqual(["Beta", "Hel one", "Alpha"], texts)
+        rest = self.ask(f"{path}?order=asc&limit=1&after={found.json['last_id']}").json
+        self.assertEqual("Hel one", rest["data"][0]["content"][0]["text"])
+        self.assertTrue(rest["has_more"])
+        reply = self.ask(f"{path}?limit=0")
+        self.assertEqual((400, "limit"), (reply.status, reply.json["error"]["param"]))
+        self.assertEqual(404, self.ask(path, key="other").status)
+        self.assertEqual(401, self.ask(path, key="").status)
+
     def test_not_stored(self) -> None:
         """``store: false`` leaves nothing behind."""
         name = self.create(store=False).json["id"]

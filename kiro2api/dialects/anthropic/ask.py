@@ -30,8 +30,10 @@ from kiro2api.dialects.anthropic.tools import (
     read_choice,
     read_server_tools,
     read_tools,
+    unserved,
 )
 from kiro2api.dialects.dialect import Asked
+from kiro2api.dialects.unserved import note
 from kiro2api.errors import Kind, RequestRejected
 
 _NO_JSON: Final = msgspec.Raw(b"null")
@@ -132,9 +134,11 @@ def parse(body: bytes) -> Asked:
     return Asked(conversation=conversation, model=request.model, stream=request.stream is True)
 
 
-def parse_count(body: bytes) -> Conversation:
-    """Understand the body of ``/v1/messages/count_tokens``, where a model may be missing."""
-    return _understand(body)[1]
+def parse_count(body: bytes) -> tuple[str, Conversation]:
+    """Understand the body of ``/v1/messages/count_tokens``, where a model may be missing: it is
+    empty then."""
+    request, conversation = _understand(body)
+    return request.model or "", conversation
 
 
 def _understand(body: bytes) -> tuple[Request, Conversation]:
@@ -164,7 +168,7 @@ def _conversation(request: Request) -> Conversation:
     output = _lenient(_OUTPUT_CONFIG, request.output_config) or OutputConfig()
     return Conversation(
         turns=_turns(request, request.messages, searching=bool(server_tools)),
-        system=system,
+        system=system + note(unserved(request.tools)),
         tools=tools,
         tool_choice=read_choice(request.tool_choice, tools, server_tools),
         sampling=Sampling(

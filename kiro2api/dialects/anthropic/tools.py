@@ -2,7 +2,7 @@
 """The client's tools and its choice among them.
 
 Must not know what the upstream takes of names and schemas. Of the tools that a server has to run
-itself only the web search is served; the others are left out, which clients put up with.
+itself only the web search is served; the model is told of the others, that there are none.
 """
 
 from collections.abc import Collection, Sequence
@@ -35,6 +35,8 @@ class Tool(msgspec.Struct):
     blocked_domains: msgspec.Raw = _NO_JSON
     user_location: msgspec.Raw = _NO_JSON
     cache_control: msgspec.Raw = _NO_JSON
+    display_width_px: msgspec.Raw = _NO_JSON
+    display_height_px: msgspec.Raw = _NO_JSON
 
 
 class Choice(msgspec.Struct):
@@ -79,6 +81,40 @@ _CLIENT_RUN: Final = {
             b'"insert_line":{"type":"integer","description":"For insert: 0 is the beginning"},'
             b'"insert_text":{"type":"string","description":"For insert: the text to add"}},'
             b'"required":["command","path"]}'
+        ),
+    ),
+    "computer_": ToolSpec(
+        name="computer",
+        description=(
+            "Uses a screen, its mouse and its keyboard, and gives back a picture where one is "
+            "asked for. Coordinates are [x, y] in pixels from the upper left corner. Begin with a "
+            "screenshot, and look again after what may have changed the screen."
+        ),
+        schema=(
+            b'{"type":"object","properties":{"action":{"type":"string",'
+            b'"enum":["screenshot","key","type","mouse_move","left_click","right_click",'
+            b'"middle_click","double_click","triple_click","left_click_drag","left_mouse_down",'
+            b'"left_mouse_up","scroll","hold_key","wait","cursor_position","zoom"]},'
+            b'"coordinate":{"type":"array","items":{"type":"integer"},'
+            b'"description":"Where; for left_click_drag: where it ends"},'
+            b'"start_coordinate":{"type":"array","items":{"type":"integer"},'
+            b'"description":"For left_click_drag: where it begins"},'
+            b'"text":{"type":"string","description":"For type: the text; for key and hold_key: '
+            b'keys such as ctrl+s; for clicks and scroll: a key held meanwhile"},'
+            b'"scroll_direction":{"type":"string","enum":["up","down","left","right"]},'
+            b'"scroll_amount":{"type":"integer","description":"For scroll: how many clicks"},'
+            b'"duration":{"type":"number","description":"For hold_key and wait: seconds"},'
+            b'"region":{"type":"array","items":{"type":"integer"},'
+            b'"description":"For zoom: [x0, y0, x1, y1]"}},'
+            b'"required":["action"]}'
+        ),
+    ),
+    "code_execution_": ToolSpec(
+        name="code_execution",
+        description="Runs Python code and gives back what it printed.",
+        schema=(
+            b'{"type":"object","properties":{'
+            b'"code":{"type":"string","description":"The code to run"}},"required":["code"]}'
         ),
     ),
     "memory_": ToolSpec(
@@ -139,6 +175,22 @@ def read_server_tools(tools: Sequence[Tool] | None) -> tuple[ServerTool, ...]:
     return ()
 
 
+def unserved(tools: Sequence[Tool] | None) -> tuple[str, ...]:
+    """What the model is to be told of: tools that a server would have to run, by their kinds.
+
+    A search among tools is none of these: all tools are offered from the beginning.
+    """
+    return tuple(
+        kind
+        for tool in tools or ()
+        if (kind := tool.type or "custom") != "custom"
+        and not kind.startswith("tool_search_tool")
+        and tool.name != _PLACEHOLDER
+        and not is_web_search(tool)
+        and _spec(tool, "") is None
+    )
+
+
 def is_web_search(tool: Tool) -> bool:
     """Whether the server is to run this; a tool with a schema is the client's own."""
     kind = tool.type or ""
@@ -194,5 +246,10 @@ def _spec(tool: Tool, where: str) -> ToolSpec | None:
 def _client_run(kind: str, tool: Tool) -> ToolSpec | None:
     for prefix, spec in _CLIENT_RUN.items():
         if kind.startswith(prefix):
-            return msgspec.structs.replace(spec, name=tool.name or spec.name)
+            description = spec.description
+            width, height = bytes(tool.display_width_px), bytes(tool.display_height_px)
+            if width.isdigit() and height.isdigit():
+                description += f" The screen is {int(width)} pixels wide and {int(height)} high."
+            name = tool.name or spec.name
+            return msgspec.structs.replace(spec, name=name, description=description)
     return None

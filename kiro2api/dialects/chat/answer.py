@@ -32,17 +32,22 @@ from kiro2api.errors import KiroError
 LONGEST_FRAGMENT: Final = 8192
 """Characters of arguments per chunk: some tunnels hold back lines of 32 KiB and more."""
 
-_KEEP_ALIVE: Final = b": keep-alive\n\n"
+KEEP_ALIVE: Final = b": keep-alive\n\n"
 _DONE: Final = b"data: [DONE]\n\n"
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
 class ChunkWriter:
-    """Writes one streamed answer."""
+    """Writes one streamed answer.
 
-    def __init__(self, opening: Opening) -> None:
+    :param index: which of several choices it is.
+    :param alone: the end of the choice is the end of the stream, too.
+    """
+
+    def __init__(self, opening: Opening, index: int = 0, *, alone: bool = True) -> None:
         self._opening = opening
+        self._alone = alone
         self._begun = False
         self._closed = False
         self._usage: Usage | None = None
@@ -58,7 +63,7 @@ class ChunkWriter:
             _encode(opening.model),
         )
         self._tail = b',"usage":null}\n\n' if opening.include_usage else b"}\n\n"
-        self._delta = self._head + b'"choices":[{"index":0,"delta":'
+        self._delta = self._head + b'"choices":[{"index":%d,"delta":' % index
         self._text = self._delta + b'{"content":'
         self._thinking = self._delta + b'{"reasoning_content":'
         self._more = b'},"finish_reason":null}]' + self._tail
@@ -101,14 +106,14 @@ class ChunkWriter:
 
     def ping(self) -> bytes:
         """A comment, which every client skips."""
-        return b"" if self._closed else _KEEP_ALIVE
+        return b"" if self._closed else KEEP_ALIVE
 
     def fail(self, error: KiroError) -> bytes:
         """The error, and nothing that could be taken for an end."""
         if self._closed:
             return b""
         self._closed = True
-        return b"data: %b\n\n" % error_json(error)
+        return failure(error)
 
     def _begin_call(self, event: ToolBegun, out: list[bytes]) -> None:
         if event.id in self._calls:
@@ -172,7 +177,17 @@ class ChunkWriter:
             out += (self._delta, b'{"annotations":', _encode(named), self._more)
         reason = finish_reason(event.reason, bool(self._calls))
         out += (self._delta, b'{},"finish_reason":', _encode(reason), b"}]", self._tail)
+        if self._alone:
+            self.end(self._usage, out)
+
+    def end(self, usage: Usage | None, out: list[bytes]) -> None:
+        """The end of the stream: the usage if it is wanted, and ``[DONE]``."""
         if self._opening.include_usage:
-            usage = _encode(counts(self._opening, self._usage))
-            out += (self._head, b'"choices":[],"usage":', usage, b"}\n\n")
+            told = _encode(counts(self._opening, usage))
+            out += (self._head, b'"choices":[],"usage":', told, b"}\n\n")
         out.append(_DONE)
+
+
+def failure(error: KiroError) -> bytes:
+    """An error within the stream."""
+    return b"data: %b\n\n" % error_json(error)

@@ -32,8 +32,9 @@ from kiro2api.dialects.chat.shapes import (
     given,
     json_text,
 )
-from kiro2api.dialects.chat.tools import choice_of, input_text, tools_of
+from kiro2api.dialects.chat.tools import choice_of, input_text, tools_of, unserved
 from kiro2api.dialects.dialect import Asked
+from kiro2api.dialects.unserved import note
 from kiro2api.errors import RequestRejected
 
 _Speaker: TypeAlias = Literal["system", "user", "assistant", "tool", "function"]
@@ -47,6 +48,9 @@ _SPEAKERS: Final[dict[str | None, _Speaker]] = {
     "function": "function",
 }
 
+
+MOST_CHOICES: Final = 8
+"""Answers to one request, at most."""
 
 _STRING: Final = msgspec.json.Decoder(str)
 
@@ -69,7 +73,7 @@ def parse(body: bytes) -> Asked:
     return Asked(
         Conversation(
             turns,
-            system,
+            system + note(unserved(asked)),
             tools,
             choice_of(asked, tools),
             _sampling(asked),
@@ -82,6 +86,7 @@ def parse(body: bytes) -> Asked:
         bool(asked.stream),
         options is not None and bool(options.include_usage),
         Echo() if server_tools else None,
+        _choices(asked),
     )
 
 
@@ -175,6 +180,14 @@ def arguments_json(written: bytes) -> bytes:
 
 
 # ── the rest ─────────────────────────────────────────────────────────────────
+
+
+def _choices(body: Body) -> int:
+    """How many answers are wanted: each is a call of the upstream, and is paid like one."""
+    wanted = 1 if body.n is None else body.n
+    if not 1 <= wanted <= MOST_CHOICES:
+        raise RequestRejected(f"n: must be from 1 to {MOST_CHOICES}", param="n")
+    return wanted
 
 
 def _sampling(body: Body) -> Sampling:

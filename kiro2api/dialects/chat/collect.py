@@ -69,7 +69,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class ChatChoice(msgspec.Struct, frozen=True):
-    """The one of ``choices``."""
+    """One of ``choices``."""
 
     message: Message
     finish_reason: str
@@ -82,7 +82,7 @@ class Completion(msgspec.Struct, frozen=True):
     id: str
     created: int
     model: str
-    choices: tuple[ChatChoice]
+    choices: tuple[ChatChoice, ...]
     usage: Counts
     object: Literal["chat.completion"] = "chat.completion"
 
@@ -151,6 +151,10 @@ class CompletionCollector:
 
     def reply(self) -> bytes:
         """The JSON body."""
+        return whole(self._opening, (self.choice(),), self._usage)
+
+    def choice(self, index: int = 0) -> ChatChoice:
+        """The answer so far."""
         reason = StopReason.END_TURN if self._ended is None else self._ended.reason
         text = "".join(self._texts)
         freeform = self._opening.freeform
@@ -166,13 +170,17 @@ class CompletionCollector:
             calls or msgspec.UNSET,
             (self._said.annotations if self._said else None) or msgspec.UNSET,
         )
-        choice = ChatChoice(message, finish_reason(reason, bool(calls)))
-        return msgspec.json.encode(
-            Completion(
-                completion_id(self._opening),
-                self._opening.created,
-                self._opening.model,
-                (choice,),
-                counts(self._opening, self._usage),
-            )
+        return ChatChoice(message, finish_reason(reason, bool(calls)), index)
+
+
+def whole(opening: Opening, choices: tuple[ChatChoice, ...], usage: Usage | None) -> bytes:
+    """The JSON body around the choices."""
+    return msgspec.json.encode(
+        Completion(
+            completion_id(opening),
+            opening.created,
+            opening.model,
+            choices,
+            counts(opening, usage),
         )
+    )

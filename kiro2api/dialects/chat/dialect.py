@@ -5,6 +5,7 @@ from typing import Final
 
 from kiro2api.dialects.chat import ask, errors
 from kiro2api.dialects.chat.answer import ChunkWriter
+from kiro2api.dialects.chat.choices import ChoicesCollector, ChoicesWriter
 from kiro2api.dialects.chat.collect import CompletionCollector
 from kiro2api.dialects.dialect import Asked, Collector, Dialect, Opening, StreamWriter
 from kiro2api.errors import KiroError
@@ -22,11 +23,11 @@ class ChatDialect:
 
     def writer(self, opening: Opening) -> StreamWriter:
         """A writer for one streamed answer."""
-        return ChunkWriter(opening)
+        return ChunkWriter(opening) if opening.choices == 1 else ChoicesWriter(opening)
 
     def collector(self, opening: Opening) -> Collector:
         """A collector for one JSON answer."""
-        return CompletionCollector(opening)
+        return CompletionCollector(opening) if opening.choices == 1 else ChoicesCollector(opening)
 
     def status(self, error: KiroError) -> int:
         """The HTTP status of a failure that comes before the first byte."""

@@ -214,6 +214,7 @@ class Body(msgspec.Struct, gc=False):
 
     model: str
     messages: list[Message]
+    n: int | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     tools: list[Tool] | None = None

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from kiro2api.conversation.question import ToolChoice, ToolSpec
+from kiro2api.dialects.chat.searching import is_web_search
 from kiro2api.dialects.chat.shapes import Body, Choice, Custom, Function, Tool, given
 from kiro2api.errors import RequestRejected
 
@@ -36,6 +37,20 @@ def tools_of(body: Body) -> tuple[ToolSpec, ...]:
     return tuple(offered)
 
 
+def unserved(body: Body) -> tuple[str, ...]:
+    """The kinds of tools that only their vendor can serve."""
+    return tuple(
+        tool.type
+        for tool in body.tools or ()
+        if tool.type and _vendors(tool) and not is_web_search(tool)
+    )
+
+
+def _vendors(tool: Tool) -> bool:
+    plain = tool.function is None and tool.custom is None
+    return plain and (tool.type or "function") not in ("function", "custom")
+
+
 def choice_of(body: Body, tools: tuple[ToolSpec, ...]) -> ToolChoice:
     """Whether and which of ``tools`` must be called; without tools there is nothing to choose."""
     if not tools:
@@ -54,11 +69,10 @@ def _spec(tool: Tool, place: str) -> ToolSpec | None:
         return _function(tool.function, f"{place}.function")
     if tool.custom is not None:
         return freeform_spec(tool.custom, f"{place}.custom")
-    kind = tool.type or "function"
-    if kind not in ("function", "custom"):
+    if _vendors(tool):
         return None
     schema = given(tool.parameters) or given(tool.input_schema)
-    if kind == "custom" and not schema:
+    if tool.type == "custom" and not schema:
         return freeform_spec(Custom(tool.name, tool.description), place)
     return _function(Function(tool.name, tool.description, msgspec.Raw(schema)), place)
 

@@ -14,12 +14,13 @@ import msgspec
 from kiro2api.conversation.answer import StreamEvent, TextDelta
 from kiro2api.dialects.chat.answer import LONGEST_FRAGMENT
 from kiro2api.dialects.dialect import Opening
+from kiro2api.dialects.responses.clientcalls import ActionCall
 from kiro2api.dialects.responses.draft import AnyItem, Draft
 from kiro2api.dialects.responses.envelope import Envelope, echo_of
 from kiro2api.dialects.responses.errors import failure_json
+from kiro2api.dialects.responses.mcp import ToolList
 from kiro2api.dialects.responses.output import (
     CustomCall,
-    LocalShellCall,
     Message,
     OutputText,
     Reasoning,
@@ -128,6 +129,8 @@ class ResponseWriter:
         elif isinstance(item, SearchCall):
             self._put(b"response.web_search_call.in_progress", place)
             self._put(b"response.web_search_call.searching", place)
+        elif isinstance(item, ToolList):
+            self._put(b"response.mcp_list_tools.in_progress", place)
 
     def more(self, item: AnyItem, text: str) -> None:
         """More text of the open item."""
@@ -137,7 +140,7 @@ class ResponseWriter:
             if len(item.fragments) == 1:
                 part = b"response.reasoning_summary_part.added"
                 self._put_part(part, b"summary", SummaryText(""))
-        elif isinstance(item, (CustomCall, LocalShellCall)):
+        elif isinstance(item, (CustomCall, ActionCall)):
             # What the text says can only be told once the JSON around it is complete.
             return
         self._put_delta(text)
@@ -177,7 +180,9 @@ class ResponseWriter:
             # There is no event for a failure, which the item itself tells.
             if not item.error:
                 self._put(b"response.web_search_call.completed", self._place)
-        elif not isinstance(item, LocalShellCall):
+        elif isinstance(item, ToolList):
+            self._put(b"response.mcp_list_tools.failed", self._place)
+        elif not isinstance(item, ActionCall):
             self._put(
                 b"response.function_call_arguments.done",
                 b'%b,"name":%b,"arguments":%b'

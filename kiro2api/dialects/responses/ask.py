@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from kiro2api.conversation.held import NO_RECOLLECTION, Finished, Recollection
 from kiro2api.conversation.question import (
     Conversation,
     OutputFormat,
@@ -21,12 +22,8 @@ from kiro2api.dialects.dialect import Asked
 from kiro2api.dialects.responses.choice import choice_of
 from kiro2api.dialects.responses.echo import Echo, shown
 from kiro2api.dialects.responses.history import KINDS, turns_of
-from kiro2api.dialects.responses.recall import (
-    NO_RECOLLECTION,
-    Finished,
-    Recollection,
-    referred,
-)
+from kiro2api.dialects.responses.mcp import LISTED
+from kiro2api.dialects.responses.recall import referred
 from kiro2api.dialects.responses.shapes import (
     ITEM,
     TEXT,
@@ -38,6 +35,7 @@ from kiro2api.dialects.responses.shapes import (
     within,
 )
 from kiro2api.dialects.responses.tools import toolbox_of
+from kiro2api.dialects.unserved import note
 from kiro2api.errors import RequestRejected
 
 _SEALED: Final = "reasoning.encrypted_content"
@@ -74,7 +72,7 @@ def parse(
     items += found
     if not items:
         raise RequestRejected("input: is required", param="input")
-    box = toolbox_of(_tool_lists(asked, items))
+    box = toolbox_of(_tool_lists(asked, items), _told_servers(items))
     system, turns = turns_of(items, box)
     chosen = choice_of(asked, box)
     text = within(TEXT, asked.text, "text")
@@ -83,7 +81,7 @@ def parse(
     return Asked(
         Conversation(
             turns,
-            system,
+            system + note(box.unserved),
             chosen.specs,
             chosen.choice,
             _sampling(asked),
@@ -176,6 +174,15 @@ def _tool_lists(asked: Body, items: Iterable[Placed]) -> Iterator[tuple[msgspec.
     for item, place in items:
         if isinstance(item, Item) and item.type in ("additional_tools", "tool_search_output"):
             yield item.tools, f"{place}.tools"
+
+
+def _told_servers(items: Iterable[Placed]) -> Iterator[str]:
+    """The MCP servers of which an earlier answer has told, if it was one of ours."""
+    return (
+        item.server_label
+        for item, _ in items
+        if isinstance(item, Item) and item.type == LISTED and item.server_label
+    )
 
 
 def _sampling(asked: Body) -> Sampling:

@@ -5,8 +5,9 @@ import msgspec
 
 from kiro2api.conversation.question import ServerTool, ToolChoice, ToolSpec
 from kiro2api.dialects.chat.searching import is_kind
+from kiro2api.dialects.responses.builtin import NAMES, model_name
 from kiro2api.dialects.responses.shapes import CHOICE, Body, Choice, within
-from kiro2api.dialects.responses.tools import LOCAL_SHELL, Toolbox
+from kiro2api.dialects.responses.tools import Toolbox
 from kiro2api.errors import RequestRejected
 
 
@@ -33,7 +34,7 @@ def choice_of(body: Body, box: Toolbox) -> Chosen:
         searches = any(is_kind(each.type or "") for each in listed)
         server_tools = box.server_tools if searches else ()
         return _by_word(choice.mode or "auto", box, Chosen(specs, server_tools, auto))
-    if choice.type in (None, "function", "custom", LOCAL_SHELL):
+    if choice.type in (None, "function", "custom") or choice.type in NAMES:
         name = _name(choice, box)
         if not name:
             raise _missing()
@@ -54,7 +55,7 @@ def _name(choice: Choice, box: Toolbox) -> str:
 
     A namespace may be left out.
     """
-    name = LOCAL_SHELL if choice.type == LOCAL_SHELL else choice.name or ""
+    name = model_name(choice.type or "") or choice.name or ""
     if choice.namespace:
         return box.names.get((choice.namespace, name), "")
     if ("", name) in box.names:
@@ -75,10 +76,10 @@ def _by_word(word: str, box: Toolbox, chosen: Chosen) -> Chosen:
     if word in ("required", "any"):
         if some:
             return _with(chosen, ToolChoice("any", parallel=parallel))
-        if box.dropped:
-            kinds = ", ".join(sorted(box.dropped))
+        if box.unserved:
+            kinds = ", ".join(sorted(box.unserved))
             raise RequestRejected(
-                f"tool_choice: demands a call, but tools of type {kinds} are not served here",
+                f"tool_choice: demands a call, but these tools are not served here: {kinds}",
                 param="tool_choice",
             )
     if word == "none" and some:

@@ -3,12 +3,12 @@
 
 from collections.abc import Callable
 
+from kiro2api.conversation.held import NO_RECOLLECTION, Finished, Recollection
 from kiro2api.dialects.chat import errors
 from kiro2api.dialects.dialect import Asked, Collector, Opening, StreamWriter
 from kiro2api.dialects.responses import ask
 from kiro2api.dialects.responses.answer import ResponseWriter
 from kiro2api.dialects.responses.collect import ResponseCollector
-from kiro2api.dialects.responses.recall import NO_RECOLLECTION, Finished, Recollection
 from kiro2api.errors import KiroError
 
 

@@ -25,11 +25,13 @@ from kiro2api.conversation.answer import (
 )
 from kiro2api.conversation.search import SearchHit
 from kiro2api.conversation.tokens import estimate_text
+from kiro2api.dialects.responses.clientcalls import CALLS
 from kiro2api.dialects.responses.echo import Echo
-from kiro2api.dialects.responses.output import CALLS, Call, Message, Reasoning, Status
+from kiro2api.dialects.responses.mcp import ToolList
+from kiro2api.dialects.responses.output import Call, Message, Reasoning, Status
 from kiro2api.dialects.responses.searches import SearchCall
 
-AnyItem: TypeAlias = Message | Reasoning | Call | SearchCall
+AnyItem: TypeAlias = Message | Reasoning | Call | SearchCall | ToolList
 
 _CUT_SHORT = frozenset({StopReason.MAX_TOKENS, StopReason.CONTEXT_WINDOW, StopReason.REFUSAL})
 
@@ -59,6 +61,7 @@ class Draft:
         self._sources: set[str] = set()
         self._unsigned = False
         self._hits: list[SearchHit] = []
+        self._untold = list(echo.box.untold)
         self.open: AnyItem | None = None
         self.shown: list[bytes] = []
         self.made: list[tuple[str, bytes]] = []
@@ -99,6 +102,7 @@ class Draft:
         else:
             self.ended = event
             self._close("incomplete" if event.reason in _CUT_SHORT else "completed")
+            self._tell_lists()
 
     def _add(self, kind: type[Message] | type[Reasoning], text: str) -> None:
         item = self.open
@@ -152,7 +156,15 @@ class Draft:
     def _next(self) -> int:
         """The place of a new item, once what is open has been closed."""
         self._close("completed")
+        self._tell_lists()
         return len(self.shown)
+
+    def _tell_lists(self) -> None:
+        """Before all else: which servers' tools there are not."""
+        while self._untold:
+            item = ToolList(self._unique, len(self.shown), self._untold.pop(0))
+            self._begin(item)
+            self._told(item, item.json("failed"))
 
     def _begin(self, item: AnyItem) -> None:
         self.open = item
@@ -180,7 +192,7 @@ class Draft:
             self.shown.append(item.json("incomplete"))
 
     def _told(
-        self, item: Message | Call | SearchCall, json: bytes, kept: bytes | None = None
+        self, item: Message | Call | SearchCall | ToolList, json: bytes, kept: bytes | None = None
     ) -> None:
         """An item is done; ``kept`` is how a later request is to see it, if not like this."""
         self.open = None

@@ -9,8 +9,8 @@ from typing import Final
 
 import msgspec
 
+from kiro2api.conversation.held import Finished
 from kiro2api.dialects.chat.shapes import given
-from kiro2api.dialects.responses.recall import Finished
 from kiro2api.dialects.responses.shapes import Body, compact
 from kiro2api.dialects.responses.tools import Toolbox
 

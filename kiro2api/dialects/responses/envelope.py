@@ -10,10 +10,10 @@ from typing import Final
 import msgspec
 
 from kiro2api.conversation.answer import StopReason, Usage
+from kiro2api.conversation.held import Finished
 from kiro2api.dialects.dialect import Opening
 from kiro2api.dialects.responses.draft import Draft
 from kiro2api.dialects.responses.echo import NO_ECHO, Echo
-from kiro2api.dialects.responses.recall import Finished
 
 _encode: Final = msgspec.json.Encoder().encode
 

@@ -6,7 +6,7 @@ neighbours is not this side's business. Items that only another server could hav
 use, are left out. Must not know the body around the items.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -16,10 +16,11 @@ from kiro2api.dialects.chat.ask import arguments_json
 from kiro2api.dialects.chat.shapes import given
 from kiro2api.dialects.chat.tools import input_text
 from kiro2api.dialects.responses import searches
+from kiro2api.dialects.responses.builtin import COMPUTER, LOCAL_SHELL, PATCH, SHELL, TOOL_SEARCH
 from kiro2api.dialects.responses.parts import parts_of
 from kiro2api.dialects.responses.sealed import unseal
-from kiro2api.dialects.responses.shapes import CONTENT, Item, within
-from kiro2api.dialects.responses.tools import LOCAL_SHELL, Toolbox
+from kiro2api.dialects.responses.shapes import CONTENT, TOOL, TOOLS, Item, known, within
+from kiro2api.dialects.responses.tools import Toolbox
 from kiro2api.errors import RequestRejected
 
 Place: TypeAlias = str
@@ -143,12 +144,48 @@ def _local_shell_call(item: Item, place: Place, box: Toolbox) -> Turn:
 
 
 def _shell_call(item: Item, place: Place, box: Toolbox) -> Turn:
-    return _called(item, place, box.name_of("shell"), msgspec.json.encode(_object(item.action)))
+    return _called(item, place, box.name_of(SHELL), msgspec.json.encode(_object(item.action)))
 
 
 def _patch_call(item: Item, place: Place, box: Toolbox) -> Turn:
     operation = msgspec.json.encode(_object(item.operation))
-    return _called(item, place, box.name_of("apply_patch"), operation)
+    return _called(item, place, box.name_of(PATCH), operation)
+
+
+def _computer_call(item: Item, place: Place, box: Toolbox) -> Turn:
+    actions = given(item.actions)
+    done = b'{"actions":%b}' % actions if actions else msgspec.json.encode(_object(item.action))
+    return _called(item, place, box.name_of(COMPUTER), done)
+
+
+def _computer_output(item: Item, place: Place, box: Toolbox) -> Turn:
+    parts = tuple(parts_of(within(CONTENT, item.output, f"{place}.output")))
+    return Turn("user", (ToolResult(item.call_id or item.id or "", parts),))
+
+
+def _tool_search_call(item: Item, place: Place, box: Toolbox) -> Turn | None:
+    """A search that the client has made; the server's own need no reply, and have none."""
+    if not item.call_id:
+        return None
+    return _called(item, place, box.name_of(TOOL_SEARCH), arguments_json(given(item.arguments)))
+
+
+def _tool_search_output(item: Item, place: Place, box: Toolbox) -> Turn | None:
+    """The tools themselves are offered with all others."""
+    if not item.call_id:
+        return None
+    names = list(_tool_names(item.tools, place))
+    text = f"Found, and can be called now: {', '.join(names)}" if names else "Found no tools."
+    return Turn("user", (ToolResult(item.call_id, (Text(text),)),))
+
+
+def _tool_names(raw: msgspec.Raw, place: Place) -> Iterator[str]:
+    for each in within(TOOLS, raw, f"{place}.tools") or ():
+        tool = known(TOOL, each, place, ())
+        if tool is not None and tool.type == "namespace":
+            yield from _tool_names(tool.tools, place)
+        elif tool is not None and tool.name:
+            yield tool.name
 
 
 def _object(raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
@@ -209,6 +246,10 @@ _READERS: Final[Mapping[str | None, Reader]] = {
     "shell_call_output": _shell_output,
     "apply_patch_call": _patch_call,
     "apply_patch_call_output": _output,
+    "computer_call": _computer_call,
+    "computer_call_output": _computer_output,
+    "tool_search_call": _tool_search_call,
+    "tool_search_output": _tool_search_output,
     "reasoning": _reasoning,
     _SEARCH: _search,
 }

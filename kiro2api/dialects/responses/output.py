@@ -77,33 +77,6 @@ class _CustomCall(msgspec.Struct, frozen=True):
     type: Literal["custom_tool_call"] = "custom_tool_call"
 
 
-class _Command(msgspec.Struct, frozen=True, omit_defaults=True):
-    command: list[str] | str = []
-    working_directory: str | None = None
-    timeout_ms: int | None = None
-    env: dict[str, str] | None = None
-
-
-class _Action(msgspec.Struct, frozen=True):
-    command: list[str]
-    env: dict[str, str]
-    timeout_ms: int | None
-    working_directory: str | None
-    user: None = None
-    type: Literal["exec"] = "exec"
-
-
-class _LocalShellCall(msgspec.Struct, frozen=True):
-    id: str
-    call_id: str
-    status: Status
-    action: _Action
-    type: Literal["local_shell_call"] = "local_shell_call"
-
-
-_COMMAND = msgspec.json.Decoder(_Command)
-
-
 class Item:
     """What all items have in common: ``id``, ``index`` in the output, ``fragments`` of text."""
 
@@ -206,33 +179,3 @@ class CustomCall(Call):
         return _encode(
             _CustomCall(self.id, call_id(self.source), status, self.callee.name, text, namespace)
         )
-
-
-class LocalShellCall(Call):
-    """A call of the client's shell."""
-
-    prefix = "lsh"
-
-    def json(self, status: Status) -> bytes:
-        """The item; a command that cannot be read is an empty one, which runs nothing."""
-        command = _Command()
-        if status == "completed":
-            try:
-                command = _COMMAND.decode(self.text)
-            except msgspec.DecodeError:
-                pass
-        words = command.command
-        action = _Action(
-            ["bash", "-lc", words] if isinstance(words, str) else words,
-            command.env or {},
-            command.timeout_ms,
-            command.working_directory,
-        )
-        return _encode(_LocalShellCall(self.id, call_id(self.source), status, action))
-
-
-CALLS: dict[str, type[Call]] = {
-    "function": Call,
-    "custom": CustomCall,
-    "local_shell": LocalShellCall,
-}

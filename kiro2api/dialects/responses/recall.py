@@ -1,47 +1,15 @@
 # -*- test-case-name: tests.dialects.responses.test_recall -*-
-"""What a request may refer to of earlier ones, and what a finished answer leaves for later ones.
+"""What a request refers to of earlier ones: whoever serves it looks up what ``wanted`` names.
 
-Plain values: whoever serves the request looks up what ``wanted`` names, and puts away what comes
-back as ``Finished``. Must not know where that is kept, for whom or for how long.
+Must not know where that is held, for whom or for how long.
 """
 
 from typing import Final
 
 import msgspec
 
+from kiro2api.conversation.held import Wanted
 from kiro2api.dialects.responses.shapes import ITEM, REFERENCES, Item
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """The ids that a request refers to; ``previous`` is empty where there is none."""
-
-    previous: str = ""
-    items: tuple[str, ...] = ()
-
-
-class Recollection(msgspec.Struct, frozen=True):
-    """What was found: ``before`` holds all items up to and including the previous response, None
-    if that is not known; ``items`` the items found by their ids."""
-
-    before: tuple[bytes, ...] | None = ()
-    items: dict[str, bytes] = {}
-
-
-class Finished(msgspec.Struct, frozen=True):
-    """A response to put away. ``body`` is its JSON, ``previous`` the id of the one before it.
-
-    ``given`` are the items of its own input, ``made`` those of its output with their ids; each is
-    JSON as it may stand in a later input.
-    """
-
-    id: str
-    body: bytes
-    previous: str
-    given: tuple[bytes, ...]
-    made: tuple[tuple[str, bytes], ...]
-
-
-NO_RECOLLECTION: Final = Recollection()
 
 # The names as they stand in JSON: most requests hold neither, and need no second decoding.
 _PREVIOUS: Final = b'"previous_response_id"'

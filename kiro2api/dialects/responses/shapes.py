@@ -57,14 +57,16 @@ class Item(msgspec.Struct, gc=False):
     status: msgspec.Raw = NOTHING
     action: msgspec.Raw = NOTHING
     results: msgspec.Raw = NOTHING
+    actions: msgspec.Raw = NOTHING
     operation: msgspec.Raw = NOTHING
     encrypted_content: str | None = None
     tools: msgspec.Raw = NOTHING
+    server_label: str | None = None
 
 
 class Tool(msgspec.Struct, gc=False):
     """One of ``tools``, flat; ``format`` for a custom one, ``tools`` for a namespace, ``filters``
-    and ``user_location`` for the web search."""
+    and ``user_location`` for the web search, the rest for what the client runs itself."""
 
     type: str | None = None
     name: str | None = None
@@ -74,6 +76,10 @@ class Tool(msgspec.Struct, gc=False):
     tools: msgspec.Raw = NOTHING
     filters: msgspec.Raw = NOTHING
     user_location: msgspec.Raw = NOTHING
+    environment: msgspec.Raw = NOTHING
+    execution: str | None = None
+    display_width: msgspec.Raw = NOTHING
+    display_height: msgspec.Raw = NOTHING
 
 
 class Filters(msgspec.Struct, gc=False):
@@ -201,6 +207,11 @@ def known(
         if kind in kinds:
             raise
         return None
+
+
+def type_of(raw: msgspec.Raw | bytes) -> str:
+    """``type`` of a value that ``known`` has looked at."""
+    return _KIND.decode(raw).type or ""
 
 
 def compact(raw: msgspec.Raw | bytes) -> bytes:

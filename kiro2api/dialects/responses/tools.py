@@ -6,7 +6,7 @@ The dialect groups tools in namespaces and has kinds of its own; the model knows
 """
 
 from collections.abc import Iterable
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import msgspec
 
@@ -14,32 +14,24 @@ from kiro2api.conversation.question import ServerTool, ToolSpec
 from kiro2api.dialects.chat.searching import domains_of, is_kind, place_of
 from kiro2api.dialects.chat.shapes import Custom, Format, given
 from kiro2api.dialects.chat.tools import freeform_spec
-from kiro2api.dialects.responses.shapes import FILTERS, TOOL, TOOLS, Filters, Tool, known, within
+from kiro2api.dialects.responses.builtin import MCP, NAMES, Kind, builtin_of, label_of
+from kiro2api.dialects.responses.shapes import (
+    FILTERS,
+    TOOL,
+    TOOLS,
+    Filters,
+    Tool,
+    known,
+    type_of,
+    within,
+)
 from kiro2api.errors import RequestRejected
 
-Kind: TypeAlias = Literal["function", "custom", "local_shell"]
+_NAMED: Final = frozenset({None, "function", "custom", "namespace"})
+_SERVED: Final = _NAMED | frozenset(NAMES)
 
-LOCAL_SHELL: Final = "local_shell"
-
-_SERVED: Final = frozenset({None, "function", "custom", "namespace", LOCAL_SHELL})
-
-_SHELL_SPEC: Final = ToolSpec(
-    name=LOCAL_SHELL,
-    description=(
-        "Runs a program on the user's machine and gives back its output. The command is a list: "
-        'the program and its arguments, for a shell line ["bash", "-lc", "the line"].'
-    ),
-    schema=(
-        b'{"type":"object","properties":{'
-        b'"command":{"type":"array","items":{"type":"string"},'
-        b'"description":"The program and its arguments"},'
-        b'"working_directory":{"type":"string","description":"Where to run it"},'
-        b'"timeout_ms":{"type":"integer","description":"Milliseconds it may take"},'
-        b'"env":{"type":"object","additionalProperties":{"type":"string"},'
-        b'"description":"More environment variables"}},'
-        b'"required":["command"]}'
-    ),
-)
+_ELSEWHERE: Final = frozenset({"file_search", "code_interpreter"})
+"""Kinds that work on what only their vendor keeps: an answer without them is not what was asked."""
 
 
 class Callee(msgspec.Struct, frozen=True):
@@ -55,7 +47,8 @@ class Toolbox(msgspec.Struct, frozen=True):
 
     ``callees`` leads from the name that the model sees to the client's tool, ``names`` from
     namespace and name of the client's tool to what the model sees. ``dropped`` are the kinds
-    that were offered and cannot be served, ``server_tools`` the web search, at most one.
+    that were offered and cannot be served, ``server_tools`` the web search, at most one,
+    ``servers`` the labels of MCP servers, ``untold`` those that the client is yet to be told of.
     """
 
     specs: tuple[ToolSpec, ...] = ()
@@ -63,6 +56,13 @@ class Toolbox(msgspec.Struct, frozen=True):
     names: dict[tuple[str, str], str] = {}
     dropped: frozenset[str] = frozenset()
     server_tools: tuple[ServerTool, ...] = ()
+    servers: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
+
+    @property
+    def unserved(self) -> tuple[str, ...]:
+        """What cannot be used, in words."""
+        return (*self.dropped, *(f"MCP server {label}" for label in self.servers))
 
     def callee(self, name: str) -> Callee:
         """The client's tool of this name; a name that was not offered is a function's."""
@@ -78,19 +78,33 @@ class _Offer(msgspec.Struct, frozen=True):
     spec: ToolSpec
 
 
-def toolbox_of(lists: Iterable[tuple[msgspec.Raw, str]]) -> Toolbox:
-    """The tools of some lists, each with its path; raises RequestRejected for a nameless one."""
+class _Found(msgspec.Struct):
     offers: list[_Offer] = []
     dropped: set[str] = set()
     searches: list[ServerTool] = []
+    servers: list[str] = []
+
+
+def toolbox_of(lists: Iterable[tuple[msgspec.Raw, str]], told: Iterable[str] = ()) -> Toolbox:
+    """The tools of some lists, each with its path; raises RequestRejected for a nameless one.
+
+    :param told: the labels of MCP servers that the client was told of already.
+    """
+    found = _Found()
     for raw, place in lists:
-        _collect(raw, place, "", offers, dropped, searches)
+        _collect(raw, place, "", found)
+    known_servers = frozenset(told)
     times: dict[str, set[str]] = {}
-    for offer in offers:
+    for offer in found.offers:
         times.setdefault(offer.callee.name, set()).add(offer.callee.namespace)
-    box = Toolbox(dropped=frozenset(dropped), server_tools=tuple(searches[:1]))
+    box = Toolbox(
+        dropped=frozenset(found.dropped),
+        server_tools=tuple(found.searches[:1]),
+        servers=tuple(found.servers),
+        untold=tuple(label for label in found.servers if label not in known_servers),
+    )
     specs: dict[ToolSpec, None] = {}
-    for offer in offers:
+    for offer in found.offers:
         callee = offer.callee
         name = callee.name
         if callee.namespace and len(times[name]) > 1:
@@ -108,34 +122,37 @@ def _differ(one: Callee, other: Callee) -> bool:
     return (one.namespace, one.name) != (other.namespace, other.name)
 
 
-def _collect(
-    raw: msgspec.Raw,
-    place: str,
-    namespace: str,
-    offers: list[_Offer],
-    dropped: set[str],
-    searches: list[ServerTool],
-) -> None:
+def _collect(raw: msgspec.Raw, place: str, namespace: str, found: _Found) -> None:
     for index, each in enumerate(within(TOOLS, raw, place) or ()):
         where = f"{place}[{index}]"
         tool = known(TOOL, each, where, _SERVED)
-        kind = "unknown" if tool is None else tool.type or "function"
+        kind = type_of(each) if tool is None else tool.type or "function"
         if tool is not None and is_kind(kind):
-            searches.append(_search(tool, where))
+            found.searches.append(_search(tool, where))
+        elif kind in _ELSEWHERE:
+            raise RequestRejected(
+                f"{where}.type: tools of type {kind} are run by their vendor and are not served "
+                "here",
+                param=f"{where}.type",
+            )
+        elif kind == MCP:
+            if (label := label_of(each)) not in found.servers:
+                found.servers.append(label)
         elif tool is None or kind not in _SERVED:
-            dropped.add(kind)
+            found.dropped.add(kind)
         elif kind == "namespace" and not namespace:
             inner = _named(tool, where)
-            _collect(tool.tools, f"{where}.tools", inner, offers, dropped, searches)
-        elif kind == LOCAL_SHELL:
-            offers.append(_Offer(Callee("local_shell", LOCAL_SHELL, namespace), _SHELL_SPEC))
+            _collect(tool.tools, f"{where}.tools", inner, found)
         elif kind == "custom":
             name = _named(tool, where)
             grammar = None if tool.format is None else Format("grammar", tool.format)
             spec = freeform_spec(Custom(name, tool.description, grammar), where)
-            offers.append(_Offer(Callee("custom", name, namespace), spec))
+            found.offers.append(_Offer(Callee("custom", name, namespace), spec))
         elif kind == "function":
-            offers.append(_function(tool, where, namespace))
+            found.offers.append(_function(tool, where, namespace))
+        elif (builtin := builtin_of(tool, where)) is not None:
+            callee = Callee(builtin.kind, builtin.spec.name, namespace)
+            found.offers.append(_Offer(callee, builtin.spec))
 
 
 def _function(tool: Tool, place: str, namespace: str) -> _Offer:

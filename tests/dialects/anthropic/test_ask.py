@@ -264,7 +264,7 @@ class CountTests(SynchronousTestCase):
         """It may lack the model and the limit."""
         self.assertEqual(
             parse_count(b'{"messages":[{"role":"user","content":"hello"}],"system":"s"}'),
-            Conversation(turns=(Turn("user", (Text("hello"),)),), system=("s",)),
+            ("", Conversation(turns=(Turn("user", (Text("hello"),)),), system=("s",))),
         )
 
     def test_refused(self) -> None:
@@ -393,7 +393,7 @@ class PropertyTests(SynchronousTestCase):
     """Never anything but a question or a refusal."""
 
     def check(self, data: bytes) -> None:
-        for parser, kind in ((parse, Asked), (parse_count, Conversation)):
+        for parser, kind in ((parse, Asked), (parse_count, tuple)):
             try:
                 result = parser(data)
             except RequestRejected as refusal:
@@ -427,3 +427,15 @@ class PropertyTests(SynchronousTestCase):
         data = body(messages=messages)
         at %= len(data)
         self.check(data[:at] + damage + data[at + len(damage) :])
+
+
+class UnservedTests(SynchronousTestCase):
+    """Tools that nobody here can run."""
+
+    def test_told(self) -> None:
+        """The model is told after the client's own words, and only if there are any."""
+        tools: list[Any] = [{"name": "a"}, {"type": "web_fetch_20250910", "name": "web_fetch"}]
+        found = question(system="Be brief.", tools=tools).system
+        self.assertEqual((2, "Be brief."), (len(found), found[0]))
+        self.assertIn("web_fetch_20250910", found[1])
+        self.assertEqual(("Be brief.",), question(system="Be brief.", tools=tools[:1]).system)

@@ -12,6 +12,7 @@ from kiro2api.dialects.anthropic.tools import (
     read_choice,
     read_server_tools,
     read_tools,
+    unserved,
 )
 from kiro2api.errors import RequestRejected
 
@@ -55,14 +56,45 @@ class ToolTests(SynchronousTestCase):
         self.assertEqual(
             read(
                 {"type": "web_search_20250305", "name": "web_search", "max_uses": 8},
-                {"type": "code_execution_20250825", "name": "code_execution"},
-                {"type": "computer_20250124", "name": "computer", "display_width_px": 1},
+                {"type": "web_fetch_20250910", "name": "web_fetch"},
                 {"type": "mcp_toolset", "mcp_server_name": "x"},
                 {"type": "new_kind", "name": "n", "input_schema": {"type": "object"}},
                 {"type": "web_searching", "name": "s"},
             ),
             (ToolSpec("n", "", b'{"type": "object"}'),),
         )
+
+    def test_unserved(self) -> None:
+        """The kinds that the model is told of: neither those that are served in some way nor
+        searches among tools, which are all there."""
+        tools = [
+            {"type": "web_search_20250305", "name": "web_search"},
+            {"type": "web_fetch_20250910", "name": "web_fetch"},
+            {"type": "mcp_toolset", "mcp_server_name": "x"},
+            {"type": "tool_search_tool_bm25_20251119", "name": "tool_search_tool_bm25"},
+            {"type": "bash_20250124", "name": "bash"},
+            {"type": "new_kind", "name": "n", "input_schema": {"type": "object"}},
+            {"type": "server_thing", "name": "DeferredToolPlaceholder"},
+            {"name": "a"},
+        ]
+        found = unserved(TOOLS.decode(json.dumps(tools)))
+        self.assertEqual(found, ("web_fetch_20250910", "mcp_toolset"))
+        self.assertEqual(unserved(None), ())
+
+    def test_screen(self) -> None:
+        """Its size is told where it is known."""
+        tool = {"type": "computer_20251124", "name": "computer", "enable_zoom": True}
+        (plain,) = read(tool)
+        (sized,) = read(tool | {"display_width_px": 1024, "display_height_px": 768})
+        (strange,) = read(tool | {"display_width_px": 1024, "display_height_px": "tall"})
+        self.assertIn("1024 pixels wide and 768 high", sized.description)
+        self.assertEqual(plain, strange)
+        self.assertIn("left_click", json.loads(plain.schema)["properties"]["action"]["enum"])
+
+    def test_code(self) -> None:
+        """Who declares it may be able to run it."""
+        (spec,) = read({"type": "code_execution_20250825", "name": "code_execution"})
+        self.assertEqual(json.loads(spec.schema)["required"], ["code"])
 
     def test_web_search(self) -> None:
         """Of any date and any name; what has a schema is the client's own."""

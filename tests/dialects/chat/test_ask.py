@@ -96,9 +96,31 @@ class RequestTests(SynchronousTestCase):
                 "m",
                 True,
                 True,
+                choices=2,
             ),
             asked,
         )
+
+    def test_unserved_tools(self) -> None:
+        """The model is told of tools that nobody can run, and of no others."""
+        tools: list[object] = [
+            {"type": "function", "function": {"name": "f"}},
+            {"type": "custom", "custom": {"name": "c"}},
+            {"name": "flat", "parameters": {"type": "object"}},
+            {"type": "web_search"},
+        ]
+        self.assertEqual((), conversation(USER, tools=tools).system)
+        found = conversation(USER, tools=[*tools, {"type": "code_interpreter"}])
+        self.assertIn("code_interpreter", found.system[-1])
+        self.assertEqual(3, len(found.tools))
+
+    def test_choices(self) -> None:
+        """One, unless it is said; no more than can be paid without a fright."""
+        for wanted, choices in ((None, 1), (1, 1), (8, 8)):
+            self.assertEqual(choices, ask(USER, n=wanted).choices)
+        for unwanted in (0, 9, -1, "2"):
+            error = self.assertRaises(RequestRejected, ask, USER, n=unwanted)
+            self.assertEqual("n", error.param)
 
     def test_user_is_no_session(self) -> None:
         """A user may hold many conversations."""

@@ -13,6 +13,25 @@ ENDS = {
     "response.incomplete": "incomplete",
     "response.failed": "failed",
 }
+ACTIONS = {"click", "double_click", "drag", "keypress", "move", "screenshot", "scroll", "type"} | {
+    "wait"
+}
+# What a call holds while nothing is known of it, and its fields beside what is to be done.
+_NOTHING: dict[str, dict[str, Any]] = {
+    "local_shell_call": {},
+    "shell_call": {
+        "action": {"commands": [], "timeout_ms": None, "max_output_length": None},
+        "environment": {"type": "local"},
+    },
+    "apply_patch_call": {"operation": {"type": "update_file", "path": "", "diff": ""}},
+    "computer_call": {"actions": [{"type": "screenshot"}], "pending_safety_checks": []},
+    "tool_search_call": {"arguments": {}, "execution": "client"},
+}
+_MORE = {
+    "shell_call": {"environment"},
+    "computer_call": {"pending_safety_checks"},
+    "tool_search_call": {"execution"},
+}
 RESPONSE = {
     "id",
     "object",
@@ -146,7 +165,8 @@ class Reader:
                 check(item == self.got.done[index], "differs from what was done", item)
             else:
                 check(index in self.got.cut, "was never told", item)
-                check(item["status"] == "incomplete", item)
+                cut = "in_progress" if item["type"] == "apply_patch_call" else "incomplete"
+                check(item["status"] == cut, item)
                 check(item["id"] == self.got.cut[index]["id"], item)
 
     def _usage(self, usage: dict[str, Any]) -> None:
@@ -182,9 +202,11 @@ class Reader:
         elif kind == "web_search_call":
             check(item["id"].startswith("ws_") and "results" not in item, item)
             check(set(item["action"]) == {"type", "query"}, item)
+        elif kind == "mcp_list_tools":
+            check(item["tools"] == [] and item["error"] is None, item)
         else:
-            check(kind == "local_shell_call", item)
-            check(item["action"]["command"] == [], item)
+            check(all(item[key] == value for key, value in _NOTHING[kind].items()), item)
+            check(kind != "local_shell_call" or item["action"]["command"] == [], item)
         self._open = Open(output_index, item)
 
     def _within(self, kind: str, event: dict[str, Any]) -> None:
@@ -276,7 +298,12 @@ _WITHIN = {
     "function_call": _input("function_call_arguments", "arguments"),
     "custom_tool_call": _input("custom_tool_call_input", "input"),
     "local_shell_call": _nothing,
+    "shell_call": _nothing,
+    "apply_patch_call": _nothing,
+    "computer_call": _nothing,
+    "tool_search_call": _nothing,
     "web_search_call": _search,
+    "mcp_list_tools": _search,
 }
 
 
@@ -312,6 +339,21 @@ def _shell_done(was: Open, item: dict[str, Any]) -> None:
     check(all(isinstance(word, str) for word in item["action"]["command"]), item)
 
 
+def _action_done(key: str, kinds: set[str]) -> Any:
+    def done(was: Open, item: dict[str, Any]) -> None:
+        check(item["status"] == "completed" and item["call_id"] == was.item["call_id"], item)
+        check(set(item) == {"id", "type", "status", "call_id", key, *_MORE.get(item["type"], ())})
+        found = item[key] if isinstance(item[key], list) else [item[key]]
+        check(not kinds or all(each["type"] in kinds for each in found), item)
+
+    return done
+
+
+def _list_done(was: Open, item: dict[str, Any]) -> None:
+    check(was.steps == ["mcp_list_tools.in_progress", "mcp_list_tools.failed"], was)
+    check(item["tools"] == [] and item["error"] and item["server_label"], item)
+
+
 def _search_done(was: Open, item: dict[str, Any]) -> None:
     steps = ["in_progress", "searching"]
     if item["status"] == "completed":
@@ -332,7 +374,12 @@ _DONE = {
     "function_call": _call_done("arguments"),
     "custom_tool_call": _call_done("input"),
     "local_shell_call": _shell_done,
+    "shell_call": _action_done("action", set()),
+    "apply_patch_call": _action_done("operation", {"create_file", "update_file", "delete_file"}),
+    "computer_call": _action_done("actions", ACTIONS),
+    "tool_search_call": _action_done("arguments", set()),
     "web_search_call": _search_done,
+    "mcp_list_tools": _list_done,
 }
 
 

@@ -13,20 +13,25 @@ from kiro2api.conversation.answer import (
     TextDelta,
     ToolBegun,
 )
+from kiro2api.conversation.held import Finished
 from kiro2api.conversation.search import SearchHit
 from kiro2api.dialects.dialect import Asked, Opening
 from kiro2api.dialects.responses.ask import parse
-from kiro2api.dialects.responses.recall import Finished
 from tests.dialects.chat.events import ANY, TEXTS, answers
 
 TOOLS: list[Any] = [
     {"type": "function", "name": "tool0", "parameters": {"type": "object"}},
     {"type": "custom", "name": "tool1", "description": "Raw."},
     {"type": "local_shell"},
+    {"type": "shell", "environment": {"type": "local"}},
+    {"type": "apply_patch"},
+    {"type": "computer"},
+    {"type": "tool_search", "execution": "client"},
     {"type": "namespace", "name": "space", "tools": [{"type": "function", "name": "tool2"}]},
 ]
 
-NAMES = ("tool0", "tool1", "local_shell", "tool2", "unheard of")
+BUILT_IN = ("local_shell", "shell", "apply_patch", "computer", "tool_search")
+NAMES = ("tool0", "tool1", *BUILT_IN, "tool2", "unheard of")
 
 
 def _renamed(events: list[StreamEvent]) -> list[StreamEvent]:

@@ -23,12 +23,12 @@ from kiro2api.conversation.answer import (
     ToolInputDelta,
     Usage,
 )
+from kiro2api.conversation.held import Finished
 from kiro2api.conversation.search import SearchHit
 from kiro2api.dialects.chat.answer import LONGEST_FRAGMENT
 from kiro2api.dialects.dialect import Opening
 from kiro2api.dialects.responses.answer import ResponseWriter
 from kiro2api.dialects.responses.collect import ResponseCollector
-from kiro2api.dialects.responses.recall import Finished
 from kiro2api.errors import Kind, KiroError, StreamTruncated, Throttled, UpstreamRefused
 from tests.dialects.chat.events import answers
 from tests.dialects.responses.checker import Read, read

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from kiro2api.conversation.held import Finished, Recollection
 from kiro2api.conversation.question import (
     Conversation,
     OutputFormat,
@@ -22,7 +23,6 @@ from kiro2api.dialects.dialect import Asked
 from kiro2api.dialects.responses.ask import parse
 from kiro2api.dialects.responses.echo import Echo
 from kiro2api.dialects.responses.history import KINDS
-from kiro2api.dialects.responses.recall import Finished, Recollection
 from kiro2api.errors import RequestRejected
 
 

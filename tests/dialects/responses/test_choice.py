@@ -11,7 +11,7 @@ from kiro2api.dialects.responses.choice import choice_of
 from kiro2api.dialects.responses.shapes import Body
 from kiro2api.dialects.responses.tools import toolbox_of
 from kiro2api.errors import RequestRejected
-from tests.dialects.responses.examples import TOOLS
+from tests.dialects.responses.examples import BUILT_IN, TOOLS
 
 
 def chosen(choice: Any, tools: Any = TOOLS, parallel: bool | None = None) -> Any:
@@ -27,7 +27,7 @@ def chosen(choice: Any, tools: Any = TOOLS, parallel: bool | None = None) -> Any
     return [*names, *(f"<{tool.name}>" for tool in found.server_tools)], found.choice
 
 
-ALL = ["tool0", "tool1", "local_shell", "tool2"]
+ALL = ["tool0", "tool1", *BUILT_IN, "tool2"]
 
 
 class ChoiceTests(SynchronousTestCase):
@@ -55,7 +55,8 @@ class ChoiceTests(SynchronousTestCase):
             ({"type": "function", "name": "tool0"}, "tool0"),
             ({"name": "tool0"}, "tool0"),
             ({"type": "custom", "name": "tool1"}, "tool1"),
-            ({"type": "local_shell"}, "local_shell"),
+            *(({"type": kind}, kind) for kind in BUILT_IN),
+            ({"type": "computer_use_preview"}, "computer"),
             ({"type": "function", "name": "tool2"}, "tool2"),
             ({"type": "function", "name": "tool2", "namespace": "space"}, "tool2"),
         ):
@@ -104,7 +105,8 @@ class ChoiceTests(SynchronousTestCase):
             ({"type": "function", "name": "nope"}, TOOLS),
             ({"type": "function", "name": "tool2", "namespace": "other"}, TOOLS),
             ({"type": "function"}, TOOLS),
-            ("required", [{"type": "file_search"}]),
+            ("required", [{"type": "image_generation"}]),
+            ("required", [{"type": "mcp", "server_label": "x"}]),
             ({"type": "file_search"}, TOOLS),
             (5, TOOLS),
         ):

@@ -6,9 +6,9 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.conversation.answer import Ended, StopReason
+from kiro2api.conversation.held import Finished, Recollection
 from kiro2api.dialects.dialect import Dialect, Opening
 from kiro2api.dialects.responses.dialect import ResponsesDialect
-from kiro2api.dialects.responses.recall import Finished, Recollection
 from kiro2api.errors import KiroError, RequestRejected
 
 BODY = b'{"model":"m","input":"a","stream":true}'

@@ -166,6 +166,44 @@ class CallTests(SynchronousTestCase):
                 Turn("assistant", (ToolUse("c", name, given),)), turn({**item, "call_id": "c"})
             )
 
+    def test_screen(self) -> None:
+        """One action or several, and the picture that comes of them."""
+        click = {"type": "click", "x": 1, "y": 2}
+        for fields, expected in (
+            ({"action": click}, click),
+            ({"actions": [click]}, {"actions": [click]}),
+            ({}, {}),
+        ):
+            (use,) = turn({"type": "computer_call", "call_id": "c", **fields}).parts
+            assert isinstance(use, ToolUse)
+            self.assertEqual(("computer", expected), (use.name, msgspec.json.decode(use.input)))
+        picture = {"type": "computer_screenshot", "image_url": "data:image/png;base64,AA"}
+        item = {"type": "computer_call_output", "call_id": "c", "output": picture}
+        self.assertEqual(Turn("user", (ToolResult("c", (Image("image/png", "AA"),)),)), turn(item))
+
+    def test_tool_search(self) -> None:
+        """What the client has searched for and found; a server's own search is nothing to say."""
+        item = {"type": "tool_search_call", "call_id": "c", "arguments": {"query": "mail"}}
+        self.assertEqual(
+            Turn("assistant", (ToolUse("c", "tool_search", b'{"query":"mail"}'),)), turn(item)
+        )
+        tools: Any
+        for tools, text in (
+            (
+                [
+                    {"type": "function", "name": "send"},
+                    {"type": "namespace", "name": "s", "tools": [{"name": "read"}, {}]},
+                ],
+                "Found, and can be called now: send, read",
+            ),
+            ([{"type": "odd", "name": 5}], "Found no tools."),
+            (None, "Found no tools."),
+        ):
+            item = {"type": "tool_search_output", "call_id": "c", "tools": tools}
+            self.assertEqual(Turn("user", (ToolResult("c", (Text(text),)),)), turn(item))
+        for kind in ("tool_search_call", "tool_search_output"):
+            self.assertEqual(((), ()), read({"type": kind, "call_id": None, "tools": []}))
+
     def test_outputs(self) -> None:
         """Of each kind."""
         for kind in ("function_call", "custom_tool_call", "local_shell_call", "apply_patch_call"):

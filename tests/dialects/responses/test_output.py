@@ -7,7 +7,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.conversation.question import RedactedThinking, Thinking
-from kiro2api.dialects.responses.output import Call, CustomCall, LocalShellCall, Message, Reasoning
+from kiro2api.dialects.responses.clientcalls import LocalShellCall
+from kiro2api.dialects.responses.output import Call, CustomCall, Message, Reasoning
 from kiro2api.dialects.responses.sealed import unseal
 from kiro2api.dialects.responses.tools import Callee
 

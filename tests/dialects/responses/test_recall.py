@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from kiro2api.dialects.responses.recall import Wanted, wanted
+from kiro2api.conversation.held import Wanted
+from kiro2api.dialects.responses.recall import wanted
 
 
 def of(**body: Any) -> Wanted:

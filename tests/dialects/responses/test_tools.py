@@ -70,14 +70,45 @@ class OfferTests(SynchronousTestCase):
         """Kinds that only their vendor can serve are dropped, however they look."""
         found = box(
             [
-                {"type": "file_search", "vector_store_ids": ["v"]},
+                {"type": "image_generation", "output_format": "png"},
                 {"type": "mcp", "server_label": "x", "name": 5, "tools": {"a": 1}},
-                {"type": "tool_search", "execution": "client", "parameters": {}},
+                {"type": "mcp", "server_label": 5},
+                {"type": "mcp", "server_label": "x"},
+                {"type": "brand_new", "name": 5},
+                {"type": "tool_search"},
                 function("a"),
             ]
         )
         self.assertEqual(["a"], [spec.name for spec in found.specs])
-        self.assertEqual({"file_search", "unknown", "tool_search"}, found.dropped)
+        self.assertEqual({"image_generation", "brand_new"}, found.dropped)
+        self.assertEqual(("x", "mcp"), found.servers)
+        self.assertEqual({*found.dropped, "MCP server x", "MCP server mcp"}, set(found.unserved))
+
+    def test_told_already(self) -> None:
+        """A client is told once of each server."""
+        raw = msgspec.Raw(b'[{"type":"mcp","server_label":"x"},{"type":"mcp","server_label":"y"}]')
+        found = toolbox_of([(raw, "tools")], ["x", "z"])
+        self.assertEqual((("x", "y"), ("y",)), (found.servers, found.untold))
+
+    def test_kept_by_the_vendor(self) -> None:
+        """What an answer cannot do without is refused by its name."""
+        for kind in ("file_search", "code_interpreter"):
+            error = self.assertRaises(RequestRejected, box, [function("a"), {"type": kind}])
+            self.assertEqual("tools[1].type", error.param)
+            self.assertIn(kind, error.message)
+
+    def test_run_by_the_client(self) -> None:
+        """Kinds that have a name of their own, each with the kind of call that comes of it."""
+        for kind, name in (
+            ("shell", "shell"),
+            ("apply_patch", "apply_patch"),
+            ("computer", "computer"),
+            ("computer_use_preview", "computer"),
+        ):
+            found = box([{"type": kind}])
+            self.assertEqual([name], [spec.name for spec in found.specs])
+            self.assertEqual(name, found.name_of(name))
+            self.assertEqual(frozenset(), found.dropped)
 
     def test_web_search(self) -> None:
         """Of all dates, once, with what the client says of pages and of itself."""

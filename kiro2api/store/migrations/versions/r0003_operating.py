@@ -108,35 +108,43 @@ def upgrade() -> None:
     op.create_index("ix_records_group_name", "records", ["group_name", "started"])
     op.create_index("ix_records_upstream_model", "records", ["upstream_model", "started"])
     op.create_index("ix_records_status", "records", ["status", "started"])
+    op.create_index("ix_records_outcome", "records", ["outcome", "started"])
     op.create_table(
-        "record_hours",
-        sa.Column("hour", sa.Integer, nullable=False),
+        "record_sums",
+        sa.Column("span", sa.Integer, autoincrement=False, nullable=False),
+        sa.Column("facet", sa.String, nullable=False),
+        sa.Column("at", sa.BigInteger, autoincrement=False, nullable=False),
         sa.Column("upstream_model", sa.String, nullable=False),
         sa.Column("account", sa.String, nullable=False),
         sa.Column("key_name", sa.String, nullable=False),
         sa.Column("group_name", sa.String, nullable=False),
         sa.Column("dialect", sa.String, nullable=False),
-        sa.Column("status", sa.Integer, nullable=False),
+        sa.Column("status", sa.Integer, autoincrement=False, nullable=False),
         sa.Column("requests", sa.Integer, nullable=False),
         sa.Column("served", sa.Integer, nullable=False),
         sa.Column("failed", sa.Integer, nullable=False),
         sa.Column("abandoned", sa.Integer, nullable=False),
-        sa.Column("input_tokens", sa.Integer, nullable=False),
-        sa.Column("output_tokens", sa.Integer, nullable=False),
-        sa.Column("cache_read_tokens", sa.Integer, nullable=False),
-        sa.Column("cache_write_tokens", sa.Integer, nullable=False),
+        sa.Column("input_tokens", sa.BigInteger, nullable=False),
+        sa.Column("output_tokens", sa.BigInteger, nullable=False),
+        sa.Column("cache_read_tokens", sa.BigInteger, nullable=False),
+        sa.Column("cache_write_tokens", sa.BigInteger, nullable=False),
         sa.Column("credits", sa.Float, nullable=False),
+        sa.Column("first_events", sa.Integer, nullable=False),
+        sa.Column("first_event_seconds", sa.Float, nullable=False),
+        sa.Column("total_seconds", sa.Float, nullable=False),
         sa.Column("first_event_classes", sa.Text, nullable=False),
         sa.Column("total_classes", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint(
-            "hour",
+            "span",
+            "facet",
+            "at",
             "upstream_model",
             "account",
             "key_name",
             "group_name",
             "dialect",
             "status",
-            name="pk_record_hours",
+            name="pk_record_sums",
         ),
     )
     op.create_table(
@@ -170,11 +178,19 @@ def upgrade() -> None:
     )
     op.create_index("ix_response_items_response_id", "response_items", ["response_id"])
     op.create_table(
+        "key_days",
+        sa.Column("key_id", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("day", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("credits", sa.Float, nullable=False),
+        sa.PrimaryKeyConstraint("key_id", "day", name="pk_key_days"),
+    )
+    op.create_table(
         "sessions",
         sa.Column("digest", sa.LargeBinary, nullable=False),
         sa.Column("name", sa.String, nullable=False),
         sa.Column("role", sa.String, nullable=False),
         sa.Column("key_id", sa.Integer, nullable=False),
+        sa.Column("binding", sa.LargeBinary, nullable=False),
         sa.Column("csrf", sa.String, nullable=False),
         sa.Column("created_at", sa.Float, nullable=False),
         sa.Column("expires_at", sa.Float, nullable=False),
@@ -186,10 +202,11 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop them again."""
     op.drop_table("sessions")
+    op.drop_table("key_days")
     op.drop_table("response_items")
     op.drop_table("responses")
     op.drop_table("captures")
-    op.drop_table("record_hours")
+    op.drop_table("record_sums")
     op.drop_table("records")
     op.drop_table("audit")
     op.drop_table("changes")

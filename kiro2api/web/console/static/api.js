@@ -49,6 +49,9 @@ export async function call(method, path, body, options = {}) {
   throw new Refused(response.status, message, param, value);
 }
 
+/** Where all groups are told; there are never more than one page of this size. */
+export const ALL_GROUPS = "/api/groups?page_size=500";
+
 export const get = (path, options) => call("GET", path, undefined, options);
 export const post = (path, body = {}) => call("POST", path, body);
 export const patch = (path, body) => call("PATCH", path, body);
@@ -59,6 +62,31 @@ export const del = (path) => call("DELETE", path);
 export function query(path, values) {
   const given = Object.entries(values).filter(([, value]) => value !== "" && value != null);
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}
+
+/**
+ * A list that grows at its head, fetched a page at a time: {items, more, again, older, error, loading}.
+ * `mark` gives of an answer where the next page begins, null at the end.
+ */
+export function usePages(path, mark) {
+  const [state, set] = useState({ items: [], next: null, error: null, loading: true });
+  const asked = useRef(0);
+  const fetch_page = useCallback(async (before) => {
+    const mine = ++asked.current;
+    set((old) => ({ ...old, loading: true }));
+    try {
+      const found = await get(before ? `${path}&before=${before}` : path);
+      if (mine !== asked.current) return;
+      set((old) => ({ items: before ? [...old.items, ...found.items] : found.items, next: mark(found) ?? null, error: null, loading: false }));
+    } catch (error) {
+      if (mine === asked.current) set((old) => ({ ...old, error, loading: false }));
+    }
+  }, [path]);
+  useEffect(() => {
+    fetch_page(null);
+    return () => { asked.current += 1; };
+  }, [fetch_page]);
+  return { ...state, again: () => fetch_page(null), older: () => fetch_page(state.next) };
 }
 
 /**

@@ -6,6 +6,7 @@ import * as accounts from "./i18n/accounts.js";
 import * as groups from "./i18n/groups.js";
 import * as keys from "./i18n/keys.js";
 import * as requests from "./i18n/requests.js";
+import * as captures from "./i18n/captures.js";
 import * as explain from "./i18n/explain.js";
 import * as settings from "./i18n/settings.js";
 import * as connect from "./i18n/connect.js";
@@ -13,7 +14,7 @@ import * as audit from "./i18n/audit.js";
 import * as usage from "./i18n/usage.js";
 import { remember, shared } from "./state.js";
 
-const PAGES = [frame, figures, dashboard, accounts, groups, keys, requests, explain, settings, connect, audit, usage];
+const PAGES = [frame, figures, dashboard, accounts, groups, keys, requests, captures, explain, settings, connect, audit, usage];
 const en = Object.assign({}, ...PAGES.map((page) => page.en));
 const zh = Object.assign({}, ...PAGES.map((page) => page.zh));
 const WORDS = { en, zh };

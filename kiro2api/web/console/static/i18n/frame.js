@@ -16,7 +16,7 @@ export const en = {
   "state.unlimited": "Unlimited", "state.never": "Never",
   "error.unreachable": "The service cannot be reached.", "error.copy": "The browser refused to copy.",
   "pager.label": "Pages", "pager.rows": "{total} in all", "pager.back": "Previous page", "pager.next": "Next page", "pager.page": "{page} / {last}",
-  "time.moment": "Time",
+  "pager.older": "Older ones", "time.moment": "Time",
 };
 export const zh = {
   "nav.main": "主导航", "nav.menu": "菜单", "nav.close": "关闭菜单", "nav.skip": "跳到正文",
@@ -35,5 +35,5 @@ export const zh = {
   "state.unlimited": "不限", "state.never": "从未",
   "error.unreachable": "无法连接服务。", "error.copy": "浏览器拒绝了复制操作。",
   "pager.label": "分页", "pager.rows": "共 {total} 条", "pager.back": "上一页", "pager.next": "下一页", "pager.page": "{page} / {last}",
-  "time.moment": "时间",
+  "pager.older": "更早的记录", "time.moment": "时间",
 };

@@ -20,6 +20,9 @@ export function Dialog({ title, onClose, wide, children }) {
     </div></dialog>`;
 }
 
+/** Whether a refusal is about this field, or about a part of it such as groups[1]. */
+export const concerns = (error, name) => error.param === name || String(error.param || "").startsWith(`${name}[`);
+
 /**
  * A form in a dialog. `save` does the work and may throw Refused: its words are shown, at the field
  * where it names one (`wrong` is handed to the children).
@@ -46,7 +49,16 @@ export function FormDialog({ title, save, onClose, submit, wide, danger, childre
     }
     set_busy(false);
   }
-  const wrong = (name) => (error && error.param === name ? error.message : "");
+  useEffect(() => {
+    if (error) box.current.querySelector('[aria-invalid="true"]')?.focus();
+  }, [error]);
+  // Said once: at its field, or else below all of them.
+  let at_field = false;
+  const wrong = (name) => {
+    if (!error || !concerns(error, name)) return "";
+    at_field = true;
+    return error.message;
+  };
   const drawn = typeof children === "function" ? children(wrong) : children;
   return html`<dialog ref=${box} class=${wide ? "wide" : ""} aria-label=${title}
     onCancel=${(event) => { event.preventDefault(); onClose(); }}>
@@ -54,7 +66,7 @@ export function FormDialog({ title, save, onClose, submit, wide, danger, childre
       <header><h2>${title}</h2>
         <${Button} icon="close" kind="plain" label=${t("action.close")} onClick=${onClose} /></header>
       ${drawn}
-      ${error && html`<${Note} tone="bad">${error.message === "unreachable" ? t("error.unreachable") : error.message}<//>`}
+      ${error && !at_field && html`<${Note} tone="bad">${error.message === "unreachable" ? t("error.unreachable") : error.message}<//>`}
       <footer><${Button} onClick=${onClose}>${t("action.cancel")}<//>
         <button type="submit" class=${`button main-action${danger ? " danger" : ""}`} disabled=${busy}
           aria-busy=${busy ? "true" : undefined}>${submit || t("action.save")}</button></footer>

@@ -49,11 +49,11 @@ export function OverTime({ series, tongue }) {
 }
 
 /** Who has which part of something: a bar each, the largest first. */
-export function Shares({ title, rows, measure = "requests", name_of = (row) => row.name || "–" }) {
+export function Shares({ title, rows, measure = "requests", name_of = (row) => row.name || "–", link_of }) {
   const sorted = [...rows].sort((a, b) => b[measure] - a[measure]).slice(0, 8);
   const most = Math.max(1e-9, ...sorted.map((row) => row[measure]));
   return html`<${Card} title=${title}>${sorted.length ? html`<div class="shares">${sorted.map((row) => html`<div class="share">
-      <span class="break">${name_of(row)}</span><span class="number soft small nowrap">${compact(row.requests)} · ${number(row.credits, 2)} ${t("figures.credits-unit")}</span>
+      <span class="break">${link_of && row.name ? html`<a href=${link_of(row)}>${name_of(row)}</a>` : name_of(row)}</span><span class="number soft small nowrap">${compact(row.requests)} · ${number(row.credits, 2)} ${t("figures.credits-unit")}</span>
       <div class="bar plain"><progress value=${row[measure]} max=${most} aria-label=${name_of(row)}></progress></div></div>`)}</div>`
     : html`<p class="soft">${t("figures.empty")}</p>`}<//>`;
 }

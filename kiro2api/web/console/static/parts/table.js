@@ -27,6 +27,11 @@ export function Table({ label, columns, rows, sort = "", onSort, key_of }) {
     </tr>`)}</tbody></table></div>`;
 }
 
+/** Below a list that grows at its head: what is further down. */
+export function Older({ next, busy, onClick }) {
+  return next && html`<div class="pager"><${Button} busy=${busy} onClick=${onClick}>${t("pager.older")}<//></div>`;
+}
+
 export function Pager({ page, page_size, total, onPage }) {
   const last = Math.max(1, Math.ceil(total / page_size));
   return html`<nav class="pager" aria-label=${t("pager.label")}>

@@ -1,5 +1,5 @@
 // One account: how it stands, what it may do, and everything that can be done to it.
-import { del, patch, post, useData } from "../api.js";
+import { ALL_GROUPS, del, patch, post, useData } from "../api.js";
 import { useNews } from "../events.js";
 import { html, useCallback, useState } from "../lib.js";
 import { distance, duration, moment, number, percent, t, word } from "../i18n.js";
@@ -7,7 +7,8 @@ import { go, tell } from "../state.js";
 import { Confirm, FormDialog } from "../parts/dialog.js";
 import { Check, Select, TextField } from "../parts/field.js";
 import { Badge, Bar, Button, Card, Facts, Loading, Note, PageHead, Problem } from "../parts/plain.js";
-import { tone_of } from "../parts/states.js";
+import { state_of, tone_of } from "../parts/states.js";
+import { LogInAgain } from "./accounts_add.js";
 
 /** What is left of an account's credits. */
 export function Credits({ quota, long }) {
@@ -60,45 +61,47 @@ function Edit({ row, groups, onClose, onSaved }) {
 }
 
 /** What an operator has to do about a state, where there is something. */
-function Advice({ row }) {
-  if (row.status === "ready" || row.status === "busy") return null;
-  return html`<${Note} tone=${tone_of(row.status) === "bad" ? "bad" : "warn"}>${word("advice", row.status)}<//>`;
+function Advice({ row, log_in }) {
+  const state = state_of(row);
+  if (state === "ready" || state === "busy") return null;
+  return html`<${Note} tone=${tone_of(state) === "bad" ? "bad" : "warn"}><div class="row"><span>${word("advice", state)}</span>
+    ${state === "rejected" && row.auth_type !== "api_key" && html`<span class="push"><${Button} little onClick=${log_in}>${t("accounts.log-in-again")}<//></span>`}</div><//>`;
 }
 
 export function Account({ id }) {
   const { data: row, error, again } = useData(`/api/tokens/${encodeURIComponent(id)}`);
-  const { data: groups } = useData("/api/groups");
+  const { data: groups } = useData(ALL_GROUPS);
   const [dialog, open] = useState(null);
   const act = useActions(again);
-  useNews("tokens", useCallback((news) => (news.items || [news]).some((each) => each.id === id) && again(), [id, again]));
+  useNews("tokens", useCallback((news) => (news.more || news.changed.some((each) => each.id === id)) && again(), [id, again]));
   async function remove() {
     await del(`/api/tokens/${id}`);
     tell(t("accounts.deleted", { name: row.name }));
     go("accounts");
   }
   if (!row) return html`<div class="page">${error ? html`<${Problem} error=${error} again=${again} />` : html`<${Loading} />`}</div>`;
-  const names = groups ? (groups.groups || groups.items).map((each) => each.name) : [row.group];
+  const names = groups ? groups.items.map((each) => each.name) : [row.group];
   const key = row.auth_type === "api_key";
   return html`<div class="page"><${PageHead} title=${row.name} hint=${[word("method", row.auth_type), row.user_email, row.subscription].filter(Boolean).join(" · ")}>
       <a class="button" href="#/accounts">${t("accounts.back")}</a>
       <${Button} icon="edit" onClick=${() => open("edit")}>${t("action.edit")}<//><//>
-    <${Advice} row=${row} />
+    <${Advice} row=${row} log_in=${() => open("login")} />
     <div class="row">
       <${Button} icon="test" onClick=${() => act.test(row)}>${t("accounts.test")}<//>
       <${Button} icon="refresh" disabled=${key} onClick=${() => act.refresh(row)}>${t("accounts.refresh-short")}<//>
       <${Button} icon="usage" onClick=${() => act.quota(row)}>${t("accounts.quota")}<//>
-      ${!["ready", "busy", "disabled"].includes(row.status) && html`<${Button} icon="play" onClick=${() => act.unpark(row)}>${t("accounts.unpark-short")}<//>`}
+      ${!["ready", "disabled"].includes(row.status) && html`<${Button} icon="play" onClick=${() => act.unpark(row)}>${t("accounts.unpark-short")}<//>`}
       <${Button} icon=${row.enabled ? "pause" : "play"} onClick=${() => act.turn(row)}>${t(row.enabled ? "accounts.disable-short" : "accounts.enable-short")}<//>
       <span class="push"><${Button} kind="danger" icon="trash" disabled=${row.source === "configured"} title=${row.source === "configured" ? t("accounts.configured-hint") : undefined} onClick=${() => open("delete")}>${t("action.delete")}<//></span></div>
     <div class="grid two">
       <${Card} title=${t("accounts.standing")}><${Facts} rows=${[
-        [t("accounts.state"), html`<${Badge} tone=${tone_of(row.status)}>${word("state-of", row.status)}<//>`],
-        [t("accounts.reason"), ["cooling", "probing"].includes(row.status) && row.error ? word("reason", row.error) : ""],
+        [t("accounts.state"), html`<${Badge} tone=${tone_of(state_of(row))}>${word("state-of", state_of(row))}<//>`],
+        [t("accounts.reason"), ["cooling", "rejected"].includes(row.status) && row.error ? word("reason", row.error) : ""],
         [t("accounts.returns-at"), row.returns_at && `${moment(row.returns_at)} (${distance(row.returns_at)})`],
         [t("accounts.in-flight"), number(row.in_flight)],
         [t("accounts.success"), row.request_count ? `${percent(row.success_count / row.request_count)} (${t("accounts.of", { served: number(row.success_count), all: number(row.request_count) })})` : "–"],
         [t("accounts.last-used"), row.last_used ? moment(row.last_used) : t("state.never")],
-        [t("accounts.last-error"), row.last_error],
+        [t("accounts.last-error"), row.last_error && `${word("reason", row.last_error)}${row.last_error_at ? ` (${distance(row.last_error_at)})` : ""}`],
         [t("accounts.expires"), key ? t("state.never") : row.expires_at && `${moment(row.expires_at)} (${distance(row.expires_at)})`],
       ]} /><//>
       <${Card} title=${t("accounts.credits")}><div class="stack"><${Credits} quota=${row.quota} long />
@@ -111,6 +114,7 @@ export function Account({ id }) {
       ]} /><//>
     </div>
     ${dialog === "edit" && html`<${Edit} row=${row} groups=${names} onClose=${() => open(null)} onSaved=${() => { open(null); again(); }} />`}
+    ${dialog === "login" && html`<${LogInAgain} row=${row} onClose=${() => open(null)} onAdded=${again} />`}
     ${dialog === "delete" && html`<${Confirm} title=${t("accounts.delete", { name: row.name })} submit=${t("action.delete")} save=${remove} onClose=${() => open(null)}>${t("accounts.delete-hint")}<//>`}
   </div>`;
 }

@@ -1,12 +1,12 @@
 // The accounts: searched, filtered and paged by the service; changes arrive as news.
-import { query, useData } from "../api.js";
+import { ALL_GROUPS, query, useData } from "../api.js";
 import { useNews } from "../events.js";
 import { html, useCallback, useEffect, useRef, useState } from "../lib.js";
 import { distance, moment, number, percent, t, word } from "../i18n.js";
 import { address, go } from "../state.js";
 import { Select, TextField } from "../parts/field.js";
 import { Badge, Button, Card, Empty, Loading, PageHead, Problem } from "../parts/plain.js";
-import { STATES, tone_of } from "../parts/states.js";
+import { STATES, state_of, tone_of } from "../parts/states.js";
 import { Pager, Table } from "../parts/table.js";
 import { AddAccount } from "./accounts_add.js";
 import { Backup, RefreshAll } from "./accounts_many.js";
@@ -15,8 +15,8 @@ import { Account, Credits, useActions } from "./account.js";
 const SIZE = 50;
 
 export function State({ row }) {
-  return html`<div class="stack tight"><span><${Badge} tone=${tone_of(row.status)}>${word("state-of", row.status)}<//></span>
-    ${["cooling", "probing"].includes(row.status) && row.error && html`<span class="soft small">${word("reason", row.error)}</span>`}
+  return html`<div class="stack tight"><span><${Badge} tone=${tone_of(state_of(row))}>${word("state-of", state_of(row))}<//></span>
+    ${row.status === "cooling" && row.error && html`<span class="soft small">${word("reason", row.error)}</span>`}
     ${row.returns_at && html`<span class="soft small" title=${moment(row.returns_at)}>${t("accounts.returns", { when: distance(row.returns_at) })}</span>`}</div>`;
 }
 
@@ -25,8 +25,8 @@ function List({ asked }) {
   const [dialog, open] = useState(null);
   const wish = { q: asked.get("q"), group: asked.get("group"), state: asked.get("state"), sort: asked.get("sort"), page: asked.get("page") };
   const { data, error, again } = useData(query("/api/tokens", { ...wish, page_size: SIZE }));
-  const { data: groups } = useData("/api/groups");
-  const names = groups ? (groups.groups || groups.items).map((each) => each.name) : ["default"];
+  const { data: groups } = useData(ALL_GROUPS);
+  const names = groups ? groups.items.map((each) => each.name) : ["default"];
   const act = useActions(again);
   const timer = useRef(0);
   // News come in bursts: the page is fetched again once they have calmed down a little.
@@ -41,7 +41,7 @@ function List({ asked }) {
       <span class="soft small">${[word("method", row.auth_type), row.user_email].filter(Boolean).join(" · ")}</span></div>` },
     { name: "group", title: t("accounts.group"), sort: "group", draw: (row) => row.group },
     { name: "state", title: t("accounts.state"), sort: "status", draw: (row) => html`<${State} row=${row} />` },
-    { name: "credits", title: t("accounts.credits"), sort: "credits_left", draw: (row) => html`<${Credits} quota=${row.quota} />` },
+    { name: "credits", title: t("accounts.credits"), sort: "left", draw: (row) => html`<${Credits} quota=${row.quota} />` },
     { name: "flight", title: t("accounts.in-flight"), sort: "in_flight", right: true, draw: (row) => number(row.in_flight) },
     { name: "success", title: t("accounts.success"), right: true, draw: (row) => (row.request_count ? html`<span title=${t("accounts.of", { served: number(row.success_count), all: number(row.request_count) })}>${percent(row.success_count / row.request_count)}</span>` : "–") },
     { name: "used", title: t("accounts.last-used"), sort: "last_used", draw: (row) => (row.last_used ? html`<span class="nowrap" title=${moment(row.last_used)}>${distance(row.last_used)}</span>` : t("state.never")) },
@@ -62,7 +62,7 @@ function List({ asked }) {
     ${error && html`<${Problem} error=${error} again=${again} />`}
     ${!data && !error && html`<${Loading} />`}
     ${data && html`<${Card} flush>
-      ${(data.items || data.tokens).length ? html`<${Table} label=${t("nav.accounts")} columns=${columns} rows=${data.items || data.tokens} key_of=${(row) => row.id} sort=${wish.sort || ""} onSort=${(sort) => turn({ sort })} />`
+      ${data.tokens.length ? html`<${Table} label=${t("nav.accounts")} columns=${columns} rows=${data.tokens} key_of=${(row) => row.id} sort=${wish.sort || ""} onSort=${(sort) => turn({ sort })} />`
         : html`<${Empty} icon="accounts" title=${t(wish.q || wish.group || wish.state ? "accounts.none-match" : "accounts.none")}><${Button} kind="main-action" icon="plus" onClick=${() => open("add")}>${t("accounts.add")}<//><//>`}
       <${Pager} page=${Number(wish.page) || 1} page_size=${data.page_size || SIZE} total=${data.total} onPage=${(page) => go("accounts", "", { ...wish, page })} /><//>`}
     ${dialog === "add" && html`<${AddAccount} groups=${names} onClose=${() => open(null)} onAdded=${again} />`}

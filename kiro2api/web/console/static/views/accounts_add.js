@@ -12,8 +12,8 @@ const WAYS = ["login", "token", "many"];
 const KINDS = ["builder_id", "idc", "social"];
 
 /** Begin a login, show its code, and watch until it has ended. */
-function DeviceLogin({ groups, onAdded, way }) {
-  const [draft, set] = useState({ kind: "builder_id", start_url: "", region: "us-east-1", provider: "Google", group: "default", name: "" });
+function DeviceLogin({ groups, onAdded, way, replace }) {
+  const [draft, set] = useState({ kind: KINDS[0], start_url: "", region: "us-east-1", provider: "Google", group: "default", name: "" });
   const [login, follow] = useState(null);
   const [error, set_error] = useState(null);
   const change = (name) => (value) => set((old) => ({ ...old, [name]: value }));
@@ -25,7 +25,7 @@ function DeviceLogin({ groups, onAdded, way }) {
         const now = await get(`/api/logins/${login.id}`);
         follow(now);
         if (now.status === "done") {
-          tell(t("accounts.login-done"));
+          tell(t(replace ? "accounts.login-renewed" : "accounts.login-done"));
           onAdded();
         }
       } catch (refused) {
@@ -37,7 +37,7 @@ function DeviceLogin({ groups, onAdded, way }) {
   async function begin(event) {
     event.preventDefault();
     set_error(null);
-    const body = { kind: draft.kind, group: draft.group, name: draft.name };
+    const body = { kind: draft.kind, ...(replace ? { replace } : { group: draft.group, name: draft.name }) };
     if (draft.kind === "idc") Object.assign(body, { start_url: draft.start_url, region: draft.region });
     if (draft.kind === "social") body.provider = draft.provider;
     try {
@@ -63,7 +63,7 @@ function DeviceLogin({ groups, onAdded, way }) {
         <p class="row"><span class="soft">${t("accounts.login-code")}</span><strong class="mono">${login.user_code}</strong><${CopyButton} little text=${login.user_code} /></p>
         <p class="soft small" role="status">${t("accounts.login-waiting", { when: distance(login.expires_at) })}</p>
         <div><${Button} onClick=${stop}>${t("action.cancel")}<//></div>`}
-      ${login.status === "done" && html`<${Note} tone="good">${t("accounts.login-done")}<//>`}
+      ${login.status === "done" && html`<${Note} tone="good">${t(replace ? "accounts.login-renewed" : "accounts.login-done")}<//>`}
       ${!pending && login.status !== "done" && html`<${Note} tone="bad">${word("accounts.login", login.status)} ${login.error || ""}<//>
         <div><${Button} onClick=${() => follow(null)}>${t("action.again")}<//></div>`}</div>`;
   }
@@ -72,8 +72,8 @@ function DeviceLogin({ groups, onAdded, way }) {
     ${draft.kind === "idc" && html`<${TextField} type="url" label=${t("accounts.start-url")} placeholder="https://example.awsapps.com/start" value=${draft.start_url} onChange=${change("start_url")} wrong=${wrong("start_url")} required />
       <${TextField} label=${t("accounts.region")} value=${draft.region} onChange=${change("region")} wrong=${wrong("region")} />`}
     ${draft.kind === "social" && html`<${Select} label=${t("accounts.provider")} value=${draft.provider} onChange=${change("provider")} choices=${["Google", "Github"].map((each) => [each, each])} />`}
-    <${TextField} label=${t("accounts.name")} hint=${t("accounts.name-hint")} value=${draft.name} onChange=${change("name")} wrong=${wrong("name")} />
-    <${Select} label=${t("accounts.group")} value=${draft.group} onChange=${change("group")} wrong=${wrong("group")} choices=${groups.map((each) => [each, each])} />
+    ${!replace && html`<${TextField} label=${t("accounts.name")} hint=${t("accounts.name-hint")} value=${draft.name} onChange=${change("name")} wrong=${wrong("name")} />
+      <${Select} label=${t("accounts.group")} value=${draft.group} onChange=${change("group")} wrong=${wrong("group")} choices=${groups.map((each) => [each, each])} />`}
     ${error && !["start_url", "region", "name", "group"].includes(error.param) && html`<${Note} tone="bad">${error.message}<//>`}
     <footer><button class="button main-action" type="submit">${t("accounts.login-begin")}</button></footer></form>`;
 }
@@ -101,6 +101,16 @@ function OneToken({ groups, onClose, onAdded, way }) {
     <div class="grid two"><${TextField} label=${t("accounts.name")} hint=${t("accounts.name-hint")} value=${draft.name} onChange=${change("name")} wrong=${wrong("name")} />
       <${Select} label=${t("accounts.group")} value=${draft.group} onChange=${change("group")} wrong=${wrong("group")} choices=${groups.map((each) => [each, each])} /></div>
     <${Check} label=${t("accounts.add-disabled")} value=${draft.disabled} onChange=${change("disabled")} />`}<//>`;
+}
+
+/** What an import has brought, and what it left out. */
+function Imported({ result }) {
+  const left_out = [...result.skipped, ...(result.keys_skipped || []), ...(result.settings_skipped || [])];
+  const beside = ["groups", "keys", "settings"].filter((name) => result[name]);
+  return html`<${Note} tone=${left_out.length ? "warn" : "good"}>
+    <p>${t("accounts.imported", { added: number(result.added), duplicates: number(result.duplicates) })}
+      ${beside.map((name) => ` ${word("accounts.imported-beside", name)}: ${number(result[name])}.`)}</p>
+    ${left_out.length > 0 && html`<ul class="stack tight small">${left_out.slice(0, 20).map((each) => html`<li><${Badge} dot=${false}>${each.name ?? each.index + 1}<//> ${each.error}</li>`)}</ul>`}<//>`;
 }
 
 function Many({ groups, onAdded, way }) {
@@ -139,9 +149,14 @@ function Many({ groups, onAdded, way }) {
     <${TextArea} label=${t("accounts.json")} hint=${t("accounts.json-hint")} value=${text} onChange=${set} wrong=${wrong} rows="9" placeholder='[{"auth": "Social", "refreshToken": "…"}]' />
     <div class="grid two"><${Select} label=${t("accounts.group")} value=${group} onChange=${set_group} choices=${[["", t("accounts.as-given")], ...groups.map((each) => [each, each])]} />
       <${TextField} type="password" label=${t("accounts.passphrase")} hint=${t("accounts.passphrase-hint")} value=${passphrase} onChange=${set_passphrase} /></div>
-    ${result && html`<${Note} tone=${result.skipped && result.skipped.length ? "warn" : "good"}>${t("accounts.imported", { added: number(result.added), duplicates: number(result.duplicates) })}
-      ${result.skipped && html`<ul class="stack tight small">${result.skipped.slice(0, 20).map((each) => html`<li><${Badge} dot=${false}>${each.index}<//> ${each.error}</li>`)}</ul>`}<//>`}
+    ${result && html`<${Imported} result=${result} />`}
     <footer><button class="button main-action" type="submit" disabled=${busy || !text.trim()}>${t("action.add")}</button></footer></form>`;
+}
+
+/** A login in the place of one that is refused: the account keeps its name, group and counts. */
+export function LogInAgain({ row, onClose, onAdded }) {
+  return html`<${Dialog} title=${t("accounts.log-in-again-to", { name: row.name })} onClose=${onClose}>
+    <${DeviceLogin} groups=${[row.group]} replace=${row.id} onAdded=${onAdded} /><//>`;
 }
 
 export function AddAccount({ groups, onClose, onAdded }) {

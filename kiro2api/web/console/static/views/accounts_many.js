@@ -59,6 +59,6 @@ export function Backup({ onClose }) {
   }
   return html`<${FormDialog} title=${t("accounts.backup")} save=${save} onClose=${onClose} submit=${t("accounts.download")}>${(refused) => html`
     <p>${t("accounts.backup-hint")}</p>
-    <${TextField} type="password" label=${t("accounts.passphrase")} value=${passphrase} onChange=${set} wrong=${refused("passphrase")} required minlength="8" autocomplete="new-password" />
+    <${TextField} type="password" label=${t("accounts.passphrase")} value=${passphrase} onChange=${set} wrong=${refused("passphrase")} required minlength="12" hint=${t("accounts.passphrase-rule")} autocomplete="new-password" />
     <${TextField} type="password" label=${t("accounts.passphrase-again")} value=${again} onChange=${repeat} wrong=${wrong} required autocomplete="new-password" />`}<//>`;
 }

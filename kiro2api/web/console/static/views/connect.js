@@ -1,5 +1,5 @@
 // Ready-made settings for the tools people use, with this service's address and a group.
-import { get } from "../api.js";
+import { ALL_GROUPS, get } from "../api.js";
 import { html, useEffect, useState } from "../lib.js";
 import { t } from "../i18n.js";
 import { session, useShared } from "../state.js";
@@ -23,28 +23,29 @@ const TOOLS = [
   ["curl", "curl", ({ base, key, model }) => [["shell", `curl ${base}/v1/messages \\\n  -H "x-api-key: ${key}" \\\n  -H "anthropic-version: 2023-06-01" \\\n  -H "content-type: application/json" \\\n  -d '{"model": "${model}", "max_tokens": 200, "messages": [{"role": "user", "content": "Hello"}]}'`]]],
 ];
 
+/** Suggestions only: which of them an account may use is up to its plan. */
+const MODELS = ["claude-sonnet-4-5", "claude-opus-4-5", "claude-haiku-4-5", "claude-sonnet-4-6", "claude-opus-4-6", "claude-opus-4-7", "claude-opus-4-8", "claude-sonnet-5", "claude-opus-5", "auto"];
+
 export default function Connect() {
   const who = useShared(session);
   const [tool, set_tool] = useState("claude-code");
   const [groups, set_groups] = useState([]);
   const [group, set_group] = useState("");
-  const [models, set_models] = useState([]);
   const [model, set_model] = useState("claude-sonnet-4-5");
   const [origin, set_origin] = useState(window.location.origin);
   const admin = who.role === "admin";
   useEffect(() => {
-    if (admin) get("/api/groups").then((found) => set_groups(found.groups || found.items)).catch(() => {});
-    get("/api/models").then((found) => set_models(found.data.map((each) => each.id))).catch(() => {});
+    if (admin) get(ALL_GROUPS).then((found) => set_groups(found.items)).catch(() => {});
   }, [admin]);
   const base = origin.replace(/\/+$/, "") + (group ? `/${group}` : "");
   const [, name, lines] = TOOLS.find(([id]) => id === tool);
-  const choices = models.includes(model) ? models : [model, ...models];
   return html`<div class="page"><${PageHead} title=${t("nav.connect")} hint=${t("connect.hint")} />
     <${Card}><div class="filters">
       <${TextField} wide label=${t("connect.address")} value=${origin} onChange=${set_origin} />
       ${admin && html`<${Select} label=${t("connect.group")} value=${group} onChange=${set_group}
         choices=${[["", t("connect.default-group")], ...groups.filter((each) => each.name !== "default").map((each) => [each.name, each.display_name || each.name])]} />`}
-      <${Select} label=${t("connect.model")} value=${model} onChange=${set_model} choices=${choices.map((each) => [each, each])} />
+      <${TextField} label=${t("connect.model")} value=${model} onChange=${set_model} list="known-models" />
+      <datalist id="known-models">${MODELS.map((each) => html`<option value=${each}></option>`)}</datalist>
     </div><//>
     <div class="scroll"><${Segments} label=${t("connect.tool")} value=${tool} onChange=${set_tool} choices=${TOOLS.map(([id, text]) => [id, text])} /></div>
     <${Card} title=${name}><div class="stack">

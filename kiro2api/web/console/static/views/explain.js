@@ -1,5 +1,5 @@
 // Paste a client's request and see what would be sent for it.
-import { get, post } from "../api.js";
+import { ALL_GROUPS, get, post } from "../api.js";
 import { html, useEffect, useState } from "../lib.js";
 import { number, t } from "../i18n.js";
 import { CopyButton } from "../parts/copy.js";
@@ -69,7 +69,7 @@ export default function Explain() {
   const [told, set_told] = useState(null);
   const [error, set_error] = useState(null);
   const [busy, set_busy] = useState(false);
-  useEffect(() => { get("/api/groups").then((found) => set_groups(found.groups || found.items)).catch(set_error); }, []);
+  useEffect(() => { get(ALL_GROUPS).then((found) => set_groups(found.items)).catch(set_error); }, []);
   async function explain(event) {
     event.preventDefault();
     let body;

@@ -1,5 +1,5 @@
 // Groups of accounts: how each is used, and how many accounts it has.
-import { del, post, put, useData } from "../api.js";
+import { ALL_GROUPS, del, post, put, useData } from "../api.js";
 import { html, useState } from "../lib.js";
 import { number, t, word } from "../i18n.js";
 import { address, tell } from "../state.js";
@@ -15,14 +15,10 @@ function GroupForm({ group, onClose, onSaved }) {
   const [draft, set] = useState({ ...NEW, ...group });
   const change = (name) => (value) => set((old) => ({ ...old, [name]: value }));
   async function save() {
-    const body = { ...draft };
+    const body = { display_name: draft.display_name, policy: draft.policy, affinity: draft.affinity };
     for (const name of ["max_in_flight", "requests_per_minute", "cooldown_seconds"]) body[name] = Number(draft[name] || 0);
-    for (const name of ["token_count", "active_count", "credits_left", "settings"]) delete body[name];
-    if (fresh) await post("/api/groups", body);
-    else {
-      delete body.name;
-      await put(`/api/groups/${encodeURIComponent(group.name)}`, body);
-    }
+    if (fresh) await post("/api/groups", { name: draft.name, ...body });
+    else await put(`/api/groups/${encodeURIComponent(group.name)}`, body);
     tell(t(fresh ? "groups.created" : "groups.saved", { name: draft.name }));
     onSaved();
   }
@@ -76,7 +72,7 @@ function GroupCard({ group, open }) {
 }
 
 export default function Groups() {
-  const { data, error, again } = useData("/api/groups");
+  const { data, error, again } = useData(ALL_GROUPS);
   const [dialog, set_dialog] = useState(null);
   const open = (kind, group) => set_dialog({ kind, group });
   const close = () => set_dialog(null);
@@ -86,7 +82,7 @@ export default function Groups() {
     tell(t("groups.deleted", { name: dialog.group.name }));
     saved();
   }
-  const groups = data && (data.groups || data.items);
+  const groups = data && data.items;
   return html`<div class="page">
     <${PageHead} title=${t("nav.groups")} hint=${t("groups.hint")}><${Button} kind="main-action" icon="plus" onClick=${() => open("edit", {})}>${t("groups.add")}<//><//>
     ${error && html`<${Problem} error=${error} again=${again} />`}

@@ -1,5 +1,5 @@
 // API keys: who may ask, for what, and how much.
-import { del, get, patch, post, query, useData } from "../api.js";
+import { ALL_GROUPS, del, get, patch, post, query, useData } from "../api.js";
 import { html, useEffect, useState } from "../lib.js";
 import { distance, moment, number, t, word } from "../i18n.js";
 import { tell } from "../state.js";
@@ -49,7 +49,7 @@ function KeyForm({ old, groups, onClose, onSaved }) {
 function Spent({ row }) {
   const parts = [["spent_today", "credits_per_day", "keys.today"], ["spent_month", "credits_per_month", "keys.month"]];
   return html`<div class="stack tight">${parts.map(([spent, limit, label]) => html`<div class="stack tight">
-    <span class="small number nowrap">${t(label, { spent: number(row[spent] || 0, 2) })}${row[limit] ? ` / ${number(row[limit], 2)}` : ""}</span>
+    <span class="small number nowrap">${t(label, { spent: number(row[spent], 2) })}${row[limit] ? ` / ${number(row[limit], 2)}` : ""}</span>
     ${row[limit] ? html`<${Bar} share=${1 - (row[spent] || 0) / row[limit]} label=${t("keys.left")} />` : null}</div>`)}</div>`;
 }
 
@@ -58,7 +58,7 @@ export default function Keys() {
   const { data, error, again } = useData(query("/api/keys", { page, page_size: SIZE }));
   const [groups, set_groups] = useState(["default"]);
   const [dialog, set_dialog] = useState(null);
-  useEffect(() => { get("/api/groups").then((found) => set_groups((found.groups || found.items).map((each) => each.name))).catch(() => {}); }, []);
+  useEffect(() => { get(ALL_GROUPS).then((found) => set_groups(found.items.map((each) => each.name))).catch(() => {}); }, []);
   const close = () => set_dialog(null);
   const saved = (made) => { set_dialog(made ? { kind: "made", row: made } : null); again(); };
   async function turn(row) {
@@ -78,7 +78,7 @@ export default function Keys() {
   const expired = (row) => row.expires_at && new Date(row.expires_at) < new Date();
   const state = (row) => (expired(row) ? "expired" : row.enabled ? "active" : "disabled");
   const columns = [
-    { name: "name", title: t("keys.name"), lead: true, draw: (row) => html`<div class="stack tight"><strong>${row.name}</strong><code class="soft small">…${row.hint}</code></div>` },
+    { name: "name", title: t("keys.name"), lead: true, draw: (row) => html`<div class="stack tight"><strong>${row.name}</strong>${row.hint && html`<code class="soft small">…${row.hint}</code>`}</div>` },
     { name: "role", title: t("keys.role"), draw: (row) => html`<${Badge} tone=${row.role === "admin" ? "accent" : ""} dot=${false}>${word("keys.role", row.role)}<//>` },
     { name: "state", title: t("keys.state"), draw: (row) => html`<${Badge} tone=${state(row) === "active" ? "good" : "warn"}>${word("keys.state", state(row))}<//>` },
     { name: "groups", title: t("keys.groups"), draw: (row) => all(row.groups) },

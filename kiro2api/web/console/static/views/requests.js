@@ -1,12 +1,13 @@
 // The log of requests with its filters, and the page of one request.
-import { get, query, useData } from "../api.js";
+import { query, useData, usePages } from "../api.js";
 import { useNews } from "../events.js";
-import { html, useCallback, useEffect, useState } from "../lib.js";
+import { html, useCallback, useState } from "../lib.js";
 import { compact, duration, moment, number, t, word } from "../i18n.js";
 import { address, go } from "../state.js";
 import { Select, TextField } from "../parts/field.js";
 import { Badge, Button, Card, Empty, Facts, Loading, Note, PageHead, Problem } from "../parts/plain.js";
-import { Table } from "../parts/table.js";
+import { Older, Table } from "../parts/table.js";
+import { Captures } from "./captures.js";
 
 const SIZE = 50;
 const FILTERS = ["from", "to", "model", "account", "key", "group", "status", "outcome", "dialect", "q"];
@@ -15,33 +16,18 @@ const TONES = { served: "good", failed: "bad", abandoned: "warn" };
 const utc = (local) => (local ? new Date(local).toISOString() : "");
 
 function Status({ row }) {
-  return html`<${Badge} tone=${TONES[row.outcome] || ""}>${row.status} ${word("requests.outcome", row.outcome)}<//>`;
-}
-
-/** The rows that match, fetched a page at a time from the newest to older ones. */
-function usePages(filters) {
-  const path = query("/api/requests", { ...filters, page_size: SIZE });
-  const [state, set] = useState({ path: "", items: [], next: null, error: null, loading: true });
-  const fetch_page = useCallback(async (before) => {
-    set((old) => ({ ...old, loading: true }));
-    try {
-      const found = await get(before ? `${path}&before=${before}` : path);
-      set((old) => ({ path, items: before ? [...old.items, ...found.items] : found.items, next: found.next ?? null, error: null, loading: false }));
-    } catch (error) {
-      set((old) => ({ ...old, path, error, loading: false }));
-    }
-  }, [path]);
-  useEffect(() => { fetch_page(null); }, [fetch_page]);
-  return { ...state, again: () => fetch_page(null), more: () => fetch_page(state.next) };
+  return html`<span class="stack tight"><span><${Badge} tone=${TONES[row.outcome] || ""}>${row.status} ${word("requests.outcome", row.outcome)}<//></span>
+    ${row.error && html`<span class="soft small">${row.error}</span>`}</span>`;
 }
 
 function List({ asked }) {
   const [draft, set] = useState(() => Object.fromEntries(FILTERS.map((name) => [name, asked.get(name) || ""])));
   const filters = Object.fromEntries(FILTERS.map((name) => [name, asked.get(name) || ""]));
   const sent = { ...filters, from: utc(filters.from), to: utc(filters.to) };
-  const { items, next, error, loading, again, more } = usePages(sent);
+  const { items, next, error, loading, again, older } = usePages(query("/api/requests", { ...sent, page_size: SIZE }), (found) => found.next);
   const [news, count] = useState(0);
   useNews("record", useCallback(() => count((old) => old + 1), []));
+  useNews("lagging", useCallback((lag) => count((old) => old + lag.missed), []));
   const change = (name) => (value) => set((old) => ({ ...old, [name]: value }));
   const apply = (event) => { event.preventDefault(); count(0); go("requests", "", draft); };
   const columns = [
@@ -76,14 +62,15 @@ function List({ asked }) {
     ${news > 0 && html`<div><${Button} icon="refresh" onClick=${() => { count(0); again(); }}>${t("requests.news", { count: number(news) })}<//></div>`}
     <${Card} flush>${items.length ? html`<${Table} label=${t("nav.requests")} columns=${columns} rows=${items} key_of=${(row) => row.request_id} />`
       : loading ? html`<${Loading} />` : html`<${Empty} title=${t("requests.empty")} />`}
-      ${next && html`<div class="pager"><${Button} busy=${loading} onClick=${more}>${t("requests.older")}<//></div>`}<//>
+      <${Older} next=${next} busy=${loading} onClick=${older} /><//>
+    <${Captures} />
   </div>`;
 }
 
 function One({ id }) {
   const { data, error, again } = useData(`/api/requests/${encodeURIComponent(id)}`);
   const row = data;
-  const attempts = row ? row.attempts_detail || row.attempts_list || [] : [];
+  const attempts = row ? row.attempts_detail : [];
   return html`<div class="page"><${PageHead} title=${t("requests.one")} hint=${html`<code>${id}</code>`}><a class="button" href="#/requests">${t("requests.back")}</a><//>
     ${error && html`<${Problem} error=${error} again=${again} />`}
     ${!row && !error && html`<${Loading} />`}
@@ -95,7 +82,7 @@ function One({ id }) {
           [t("requests.status"), html`<${Status} row=${row} />`],
           [t("requests.dialect"), row.dialect], [t("requests.model"), row.model], [t("requests.upstream-model"), row.upstream_model],
           [t("requests.stream"), row.stream ? t("state.yes") : t("state.no")],
-          [t("requests.group"), row.group], [t("requests.account"), row.account], [t("requests.key"), row.key],
+          [t("requests.group"), row.group], [t("requests.account"), row.account && html`<a href=${address("accounts", "", { q: row.account })}>${row.account}</a>`], [t("requests.key"), row.key],
           [t("requests.upstream-id"), row.upstream_request_id && html`<code>${row.upstream_request_id}</code>`],
         ]} /><//>
         <${Card} title=${t("requests.cost")}><${Facts} rows=${[

@@ -1,0 +1,1 @@
+"""What an operator asks of the service over HTTP: accounts, groups, keys, settings, records."""

@@ -1,0 +1,1 @@
+"""Tests of the console script: commands against a scripted service."""
