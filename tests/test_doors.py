@@ -27,6 +27,7 @@ DOORS: dict[str, set[str]] = {
     "media": {"errors", "redaction", "conversation", "kiro.media", "upstream.bodies"},
     "exchange": {"errors", "conversation", "kiro", "accounts", "upstream", "websearch"},
     "websearch": {"errors", "conversation", "upstream"},
+    "following": {"errors", "store.changes"},
     "metering": {"errors"},
     "statistics": {"metering", "accounts.status"},
     "explain": {
@@ -98,7 +99,7 @@ FREE = {
 }
 
 # Rooms of one layer whose nouns are modules beside each other: ``exchange_way`` is in ``exchange``.
-SPLIT = ("settings", "exchange", "websearch", "explain", "metering", "statistics")
+SPLIT = ("wiring", "settings", "exchange", "websearch", "explain", "metering", "statistics")
 
 PURE = (
     "conversation/",

@@ -27,9 +27,11 @@ from kiro2api.control import (
     place_of,
     remove_socket,
 )
+from kiro2api.errors import NoAccountAvailable
 from kiro2api.metering import Totals
 from kiro2api.redaction import Secret
 from kiro2api.settings import load
+from kiro2api.web.gate import Caller
 from kiro2api.web.overview import Overview
 from kiro2api.worker import Line, Reporter, Worker, make_worker
 from tests.accounts.records import LogRecorder
@@ -95,6 +97,7 @@ class WorkerCase(SynchronousTestCase):
         )
         self.worker = Worker(load({}, {}), self.reactor, configured, PLACE)
         self.pool = self.worker.parts.pool
+        self.pool.admit(ONE, configured.credentials[ONE.fingerprint])
         self.line = Line(self.worker)
         self.transport = StringTransport()
         self.line.makeConnection(self.transport)
@@ -238,7 +241,10 @@ class PlaceTests(SynchronousTestCase):
         )
         worker = make_worker(settings, MemoryReactorClock(), PLACE)
         self.assertEqual(worker.settings.listen, "tcp:8080")
-        self.assertEqual(worker.settings.max_concurrent, 3)
+        gate, caller = worker.parts.gate, Caller("any", "client")
+        for _ in range(3):
+            gate.enter(caller)
+        self.assertRaises(NoAccountAvailable, gate.enter, caller)
         self.assertEqual(worker.settings.notes, ())
         first = msgspec.structs.replace(PLACE, number=1)
         self.assertEqual(

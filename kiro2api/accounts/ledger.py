@@ -260,7 +260,7 @@ class Ledger:
         """
         member = self._members.get(fingerprint)
         loan = self._loan if loan is None else loan
-        if member is None:
+        if member is None or loan <= member.since:
             return None  # The account was removed meanwhile.
         group = self._group_of(member)
         member.in_flight -= 1

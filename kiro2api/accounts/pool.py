@@ -22,7 +22,7 @@ from kiro2api.accounts.loan import Loan
 from kiro2api.accounts.member import READY
 from kiro2api.accounts.notices import Notice, Renewed
 from kiro2api.accounts.outcome import Outcome, Parked
-from kiro2api.accounts.penalties import State, renewal_penalty
+from kiro2api.accounts.penalties import NEEDS_LOGIN, State, renewal_penalty
 from kiro2api.accounts.refresh import RefreshOnce
 from kiro2api.accounts.standing import Change, Nobody, state_of
 from kiro2api.accounts.status import AccountStatus, refusal, status_of
@@ -143,10 +143,12 @@ class AccountPool:
         """
         fingerprint, now = account.fingerprint, self._clock.seconds()
         known = self._ledger.account(fingerprint) is not None
-        dead = known and self._ledger.standing(fingerprint, now).state is State.REJECTED
+        standing = self._ledger.standing(fingerprint, now) if known else None
+        rejected = standing is not None and standing.state is State.REJECTED
+        dead = standing is not None and standing.reason == NEEDS_LOGIN.reason
         renewed = self._keyring.admit(account, credentials, dead=dead)
         self._ledger.admit(account, now, enabled=enabled)
-        if dead and renewed:
+        if rejected and renewed:
             self.bulletin.note(self._ledger.release(fingerprint, now))
         elif parked is not None and not known:
             self._ledger.restore(fingerprint, parked, now)

@@ -68,7 +68,7 @@ def declare(parser: ArgumentParser) -> None:
     listing.add_argument("--state", default="", help="only those in this state, such as ready")
     listing.add_argument("--search", default="", help="only those with this text anywhere")
     listing.add_argument(
-        "--sort", default="", help="by a field, such as name or -left for most credits first"
+        "--sort", default="", help="by a field, such as name; --sort=-left: most credits first"
     )
     _on_one(commands, "show", "show everything about an account", show)
     accounts_adding.declare(commands)

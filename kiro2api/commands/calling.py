@@ -178,9 +178,9 @@ class Api:
             message = self._locked_out(message)
         elif status == 403 and self.key.origin:
             message = f"{message} (the key is that of {self.key.origin})"
-        elif not message:
+        elif not message and (status < 400 or status == 404 or not isinstance(value, dict)):
             raise self.stranger(f"HTTP {status}")
-        raise ApiRefused(message, status, param, value)
+        raise ApiRefused(message or f"HTTP {status}", status, param, value)
 
     def _locked_out(self, message: str) -> str:
         if not self.key.secret:

@@ -4,7 +4,7 @@
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from typing import Any, Final
 
-from kiro2api.commands.calling import Api, below
+from kiro2api.commands.calling import Api, CommandFailed, below
 from kiro2api.commands.line import Line, leaf, subcommands
 from kiro2api.commands.printing import table
 
@@ -94,14 +94,15 @@ async def show(api: Api, arguments: Namespace, line: Line) -> None:
 async def add(api: Api, arguments: Namespace, line: Line) -> None:
     """``groups add``."""
     made = await api.post(PATH, {"name": arguments.name, **_said(arguments)})
-    line.tell(
-        made, f"{arguments.name} was made; its accounts serve below {api.base}/{arguments.name}/v1"
-    )
+    line.tell(made, f"{arguments.name} was made; its accounts serve below /{arguments.name}/v1")
 
 
 async def change(api: Api, arguments: Namespace, line: Line) -> None:
     """``groups set``."""
-    told = await api.call("PUT", below(PATH, arguments.name), _said(arguments))
+    said = _said(arguments)
+    if not said:
+        raise CommandFailed("nothing to change was given; see: kiro2api groups set --help")
+    told = await api.call("PUT", below(PATH, arguments.name), said)
     line.tell(told, table([told], _COLUMNS))
 
 

@@ -16,7 +16,8 @@ class RotatingLogin:
     """Answers at once, or, while ``late``, keeps every refresh open until the test answers it.
 
     A refresh token is good once: it is replaced when the answer is made. ``offences`` lists the
-    accounts that came with one that was replaced already.
+    accounts that came with one that was replaced already. Every login of an account has tokens of
+    its own; ``good`` is the one of the last.
     """
 
     def __init__(self, now: Callable[[], float], lives: float = 300.0) -> None:
@@ -25,13 +26,15 @@ class RotatingLogin:
         self._serial = 0
         self.late = False
         self.good: dict[str, str] = {}
+        self._valid: set[str] = set()
         self.offences: list[str] = []
         self.open: list[tuple[Account, Credentials, Deferred[Credentials]]] = []
 
     def login(self, account: Account) -> Credentials:
-        """A new login of an account: only its refresh token is good from now on."""
+        """A new login of an account."""
         self._serial += 1
         self.good[account.fingerprint] = f"refresh-{self._serial}"
+        self._valid.add(f"refresh-{self._serial}")
         return credentials("", f"refresh-{self._serial}")
 
     def refresh(self, account: Account, credentials: Credentials) -> Deferred[Credentials]:
@@ -44,12 +47,16 @@ class RotatingLogin:
     def answer(self, place: int = 0) -> None:
         """One open refresh is answered as its token deserves."""
         account, old, answer = self.open.pop(place)
-        if old.refresh_token.reveal() != self.good.get(account.fingerprint):
+        token, fingerprint = old.refresh_token.reveal(), account.fingerprint
+        if token not in self._valid:
             self.offences.append(account.name)
             answer.errback(CredentialsRejected("x", code="invalid_grant"))
             return
         self._serial += 1
-        self.good[account.fingerprint] = f"refresh-{self._serial}"
+        self._valid.remove(token)
+        self._valid.add(f"refresh-{self._serial}")
+        if self.good[fingerprint] == token:
+            self.good[fingerprint] = f"refresh-{self._serial}"
         expires = self._now() + self._lives
         answer.callback(credentials(f"access-{self._serial}", f"refresh-{self._serial}", expires))
 

@@ -62,6 +62,14 @@ class AdmitTests(Case):
         self.assertEqual(self.lease().account, ONE)
         self.assertIsNone(self.store.rows[ONE.fingerprint].parked)
 
+    def test_refused_for_a_moment(self) -> None:
+        """An access token that was refused does not make older credentials better."""
+        self.world.freshen(ONE)
+        self.lease().settle(failed(CredentialsRejected("x")))
+        self.pool.admit(ONE, credentials("access-old", "refresh-old", NOW))
+        self.assertEqual(self.status(ONE).state, "rejected")
+        self.assertEqual(self.world.keyring.current(ONE.fingerprint), FRESH)
+
     def test_groups(self) -> None:
         """Made, governed and dropped."""
         self.pool.set_group(GroupPolicy("pro", policy="round_robin"))

@@ -520,7 +520,7 @@ class ModelTests(SynchronousTestCase):
         run_state_machine_as_test(
             Pools,
             settings=settings(
-                max_examples=100,
+                max_examples=150,
                 stateful_step_count=60,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

@@ -43,7 +43,7 @@ class ListTests(CommandCase):
         """What is not wanted is left to the service."""
         self.service.script("GET /api/tokens", tokens())
         outcome = self.run_command(
-            "accounts", "list", "--group", "a b", "--state", "ready", "--sort", "-left"
+            "accounts", "list", "--group", "a b", "--state", "ready", "--sort=-left"
         )
         self.assertEqual(
             self.service.asked[0].path,

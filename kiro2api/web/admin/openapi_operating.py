@@ -144,6 +144,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("GET", "/", "What this is; the console for browsers", _SERVICE, "none"),
     Operation("GET", "/api/hello", "An empty object, for clients that warm up", _SERVICE, "none"),
     Operation("GET", "/health", "How the service is; 503 without its store", _SERVICE, "none"),
+    Operation("GET", "/api/models", "The names of the models on offer", _SERVICE, "client"),
     Operation(
         "POST",
         "/api/explain",
