@@ -145,7 +145,7 @@ class Exchanges:
         task = self._task(asking)
         # What cannot be sent costs no account anything.
         self._attempts.likely(task)
-        wanted = Wanted(task.model.name, task.key)
+        wanted = Wanted(task.model.name, task.key, asking.caller)
         tried: set[str] = set()
         failures = denials = overloads = 0
         last: UpstreamFault | None = None

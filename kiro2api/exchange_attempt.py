@@ -18,6 +18,7 @@ from kiro2api.accounts.interfaces import Lease
 from kiro2api.conversation.calibration import Calibration
 from kiro2api.conversation.question import Conversation
 from kiro2api.errors import (
+    AccessRefused,
     CredentialsRejected,
     Kind,
     Scope,
@@ -131,8 +132,8 @@ class Attempts:
             self.calibration.learn(task.model.name, task.asking.input_tokens, exact)
 
     async def open(self, turn: Turn) -> AnswerStream:
-        """The account's answer, its first event held: asked for a second time if a renewed token
-        may mend it. Raises the UpstreamFault of the last attempt."""
+        """The account's answer, its first event held: asked for a second time if a renewed token,
+        or another profile, may mend it. Raises the UpstreamFault of the last attempt."""
         way = self._way(turn.task, turn.lease)
         if way.listed is False:
             raise _not_listed(turn.task.model)
@@ -142,6 +143,10 @@ class Attempts:
             if turn.task.asking.committed:
                 raise
             await turn.lease.renew()
+            return await self._attempt(turn, self._way(turn.task, turn.lease))
+        except AccessRefused as fault:
+            if turn.task.asking.committed or not await turn.lease.mend(fault):
+                raise
             return await self._attempt(turn, self._way(turn.task, turn.lease))
 
     def _written(self, key: str, conversation: Conversation, way: Way) -> Prepared:

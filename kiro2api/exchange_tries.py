@@ -35,8 +35,8 @@ class Asking(msgspec.Struct):
 
     ``input_tokens`` is our own estimate, uncorrected. ``committed`` is set by whoever writes the
     first byte to the client: from then on a failure is the answer and no other attempt is made.
-    ``lent_at``: reactor seconds of the first loan. ``tried``: every call of the upstream that has
-    ended, in order. ``repairs``: short words for what was mended on the way, each once.
+    ``caller``: whose question it is. ``lent_at``: reactor seconds of the first loan. ``tried``:
+    every call of the upstream that has ended, in order. ``repairs``: short words for what was mended on the way, each once.
     ``searches``: web searches that succeeded, known once the answer is over.
     """
 
@@ -44,6 +44,7 @@ class Asking(msgspec.Struct):
     model: str
     group: str
     input_tokens: int
+    caller: str = ""
     committed: bool = False
     attempts: int = 0
     lent_at: float | None = None

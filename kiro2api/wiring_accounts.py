@@ -126,6 +126,8 @@ class AccountWiring:
         self.registry.read = self.quotas.heard
         self.quotas.on_known = self.registry.learnt
         self.pool.bulletin.turned = self._turned
+        self.pool.mending = self.profiles.refused
+        self.renewal.completing = self.profiles.renewed
 
     def _sources(self, reactor: Any, http: Any, hosts: Hosts, user_agent: str) -> Any:
         social = SocialTokenSource(

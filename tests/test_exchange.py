@@ -24,6 +24,7 @@ from kiro2api.conversation.question import (
     Turn,
 )
 from kiro2api.errors import (
+    AccessRefused,
     AccountSuspended,
     CredentialsRejected,
     Kind,
@@ -189,6 +190,23 @@ class ExchangesTests(ExchangeCase):
         )
         self.successResultOf(self.open(self.exchanges(client)))
         self.assertEqual([name for name, _ in client.calls], ["a", "a", "b"])
+        self.assertEqual(self.ends(), [[End.FAILED], []])
+
+    def test_refused_account_with_another_way(self) -> None:
+        """A refusal that may be mended, as by another profile, leads to one more try."""
+        client = FakeClient(AccessRefused("profile"), FakeStream(self.clock))
+        exchanges = self.exchanges(client)
+        self.pool.mendable = True
+        self.successResultOf(self.open(exchanges))
+        self.assertEqual([name for name, _ in client.calls], ["a", "a"])
+        self.assertEqual(len(self.pool.leases[0].refusals), 1)
+        self.assertEqual(self.ends(), [[]])
+
+    def test_refused_account_without_another_way(self) -> None:
+        """Otherwise it costs the account, and the next one is asked."""
+        client = FakeClient(AccessRefused("profile"), FakeStream(self.clock))
+        self.successResultOf(self.open(self.exchanges(client)))
+        self.assertEqual([name for name, _ in client.calls], ["a", "b"])
         self.assertEqual(self.ends(), [[End.FAILED], []])
 
     def test_failed_renewal_goes_to_the_next(self) -> None:

@@ -10,6 +10,7 @@ from zope.interface import Interface
 
 from kiro2api.accounts.account import Account, Credentials
 from kiro2api.accounts.outcome import End, Outcome, Parked
+from kiro2api.errors import AccessRefused
 
 __all__ = [
     "Duplicate",
@@ -124,6 +125,10 @@ class Lease(Protocol):
     def renew(self) -> Deferred[None]:
         """The access token was refused: refresh it (single flight; at once if another loan
         already did). Cancelling does not cancel the refresh for others."""
+
+    def mend(self, fault: AccessRefused) -> Deferred[bool]:
+        """The account was refused as such: whether it is worth another try, with ``credentials``
+        that may be others now."""
 
     def answered(self) -> None:
         """The upstream has begun to answer: an account that was on trial may serve others again,

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 
 from kiro2api.accounts.account import Account, Credentials
 from kiro2api.accounts.outcome import Outcome
+from kiro2api.errors import AccessRefused
 
 
 class Lender(Protocol):
@@ -17,6 +18,11 @@ class Lender(Protocol):
 
     async def replace(self, account: Account, refused: Credentials) -> Credentials:
         """Other credentials than those that were refused."""
+
+    async def mend(
+        self, account: Account, used: Credentials, fault: AccessRefused
+    ) -> Credentials | None:
+        """Credentials for another try after a refusal; None if there is no point in one."""
 
     def answered(self, account: Account, loan: int) -> None:
         """The upstream answers."""
@@ -41,6 +47,10 @@ class Loan:
         """See ``Lease``."""
         return Deferred.fromCoroutine(self._renew())
 
+    def mend(self, fault: AccessRefused) -> Deferred[bool]:
+        """See ``Lease``."""
+        return Deferred.fromCoroutine(self._mend(fault))
+
     def answered(self) -> None:
         """See ``Lease``."""
         if not self._settled:
@@ -51,6 +61,13 @@ class Loan:
         if not self._settled:
             self._settled = True
             self._lender.settled(self.account, self._number, outcome)
+
+    async def _mend(self, fault: AccessRefused) -> bool:
+        credentials = await self._lender.mend(self.account, self.credentials, fault)
+        if credentials is None:
+            return False
+        self.credentials = credentials
+        return True
 
     async def _renew(self) -> None:
         self.credentials = await self._lender.replace(self.account, self.credentials)

@@ -4,7 +4,7 @@
 Must not know HTTP, models or what an account is used for.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -28,6 +28,7 @@ from kiro2api.accounts.standing import Change, Nobody, state_of
 from kiro2api.accounts.status import AccountStatus, refusal, status_of
 from kiro2api.accounts.turnstile import Turnstile, Waiter
 from kiro2api.errors import (
+    AccessRefused,
     CredentialsRejected,
     KiroError,
     ShuttingDown,
@@ -38,6 +39,13 @@ _ANYTHING = Wanted()
 _QUEUE_LIMIT = 100
 _QUEUE_SECONDS = 30.0
 _NOBODY: frozenset[str] = frozenset()
+
+
+Mending = Callable[[Account, Credentials, AccessRefused], Awaitable[bool]]
+
+
+async def _nothing_to_mend(account: Account, used: Credentials, fault: AccessRefused) -> bool:
+    return False
 
 
 @implementer(IAccountPool)
@@ -88,6 +96,8 @@ class AccountPool:
             limit=queue_limit,
             seconds=queue_seconds,
         )
+        self.mending: Mending = _nothing_to_mend
+        """Asked whether a refused account is worth another try."""
         self._stopped = False
 
     def start(self) -> Deferred[None]:
@@ -280,6 +290,15 @@ class AccountPool:
                 "The upstream refuses an access token that was just renewed.", code="fresh_refused"
             )
         return await self._renew(known)
+
+    async def mend(
+        self, account: Account, used: Credentials, fault: AccessRefused
+    ) -> Credentials | None:
+        """Credentials for another try of an account that was refused with ``used``."""
+        if not await self.mending(account, used, fault):
+            return None
+        known = self._ledger.account(account.fingerprint) is not None
+        return self._keyring.current(account.fingerprint) if known else None
 
     def answered(self, account: Account, loan: int) -> None:
         """The upstream answers a loan."""

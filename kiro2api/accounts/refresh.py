@@ -10,7 +10,7 @@ Invariant: renewed credentials reach the keyring and the waiters only after the 
 A login service may rotate the refresh token with every answer, so losing one loses the account.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
@@ -82,6 +82,8 @@ class RefreshOnce:
         self._fences: dict[str, int] = {}
         self.on_renewed: Callable[[str], None] = _tell_nobody
         """Told the fingerprint after each refresh that this process made."""
+        self.completing: Callable[[Account], Awaitable[object]] = _complete
+        """Adds to the keyring what a login does not tell; must be quick and not fail."""
         self._stopped = False
 
     def renewed_at(self, fingerprint: str) -> float:
@@ -163,6 +165,7 @@ class RefreshOnce:
         elif not self._replaced(unsaved):
             self._keyring.put(fingerprint, unsaved.credentials)
             self.on_renewed(fingerprint)
+            await self.completing(account)
         return self._known(account)
 
     def _replaced(self, unsaved: _Unsaved) -> bool:
@@ -311,6 +314,10 @@ class RefreshOnce:
 
 def _store_failed() -> UpstreamUnavailable:
     return UpstreamUnavailable("The store cannot be read.", code="store_failed")
+
+
+async def _complete(account: Account) -> None:
+    pass
 
 
 def _tell_nobody(fingerprint: str) -> None:

@@ -17,10 +17,11 @@ from kiro2api.commands.line import Line, leaf
 _EXAMPLE: Final = """\
 One account is an object, several are an array of them, as in KIRO_AUTH_TOKEN:
   {"auth": "Social", "refreshToken": "...", "name": "mine"}
-  {"auth": "IdC", "refreshToken": "...", "clientId": "...", "clientSecret": "..."}
+  {"auth": "IdC", "refreshToken": "...", "clientId": "...",
+   "clientSecret": "..."}
   {"auth": "api_key", "apiKey": "ksk_..."}
-They are read from a file or from standard input, since everybody on a machine can
-read its command lines."""
+They are read from a file or from standard input, since everybody on a machine
+can read its command lines."""
 
 
 def declare(commands: Any) -> None:

@@ -25,8 +25,8 @@ def declare_export(parser: ArgumentParser) -> None:
 def declare_import(parser: ArgumentParser) -> None:
     """The arguments of ``import``."""
     parser.epilog = (
-        "FILE is an export, accounts as in KIRO_AUTH_TOKEN, or the original's auth_config.json.\n"
-        f"What is there already stays as it is. {_ASKED}"
+        "FILE is an export, accounts as in KIRO_AUTH_TOKEN, or the auth_config.json of\n"
+        f"the Go kiro2api. What is there already stays as it is.\n{_ASKED}"
     )
     parser.add_argument("file", metavar="FILE", help="the file to read; - for standard input")
     parser.add_argument(

@@ -50,10 +50,14 @@ class ApiRefused(CommandFailed):
 
 
 class Key(msgspec.Struct, frozen=True):
-    """What lets a command in. ``origin``: the setting it comes from."""
+    """What lets a command in.
+
+    ``origin``: the setting it comes from. ``made``: it lives only as long as the command.
+    """
 
     secret: Secret = Secret("")
     origin: str = ""
+    made: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -28,10 +28,8 @@ _REMEDIES: Final = {
 }
 _COLUMNS: Final = ("no key", "mistakes", "answer", "stream")
 _SHOWN: Final = 10
-_NO_MODEL: Final = (
-    b'{"messages":[{"role":"user","content":"Hello"}],"input":"Hello","max_tokens":9}'
-)
-
+_NO_MODEL: Final = b'{"messages":[{"role":"user","content":"Hi"}],"input":"Hi","max_tokens":9}'
+_NO_TURNS: Final = b'{"model":"claude-haiku-4-5"}'
 
 Looking = Callable[[], Awaitable[str]]
 """Looks at one thing: what is good about it; fails with what is wrong."""
@@ -53,9 +51,9 @@ class LeftOut(Exception):
 def declare(parser: ArgumentParser) -> None:
     """The arguments."""
     parser.epilog = (
-        "With --url and KIRO2API_KEY it looks at any service that has these APIs; a client's key\n"
-        "is enough, but of the accounts nothing is seen then. The exit status is 1 if anything\n"
-        "is wrong."
+        "With --url and KIRO2API_KEY it looks at any service that has these APIs; a\n"
+        "client's key is enough, but of the accounts nothing is seen then. The exit\n"
+        "status is 1 if anything is wrong."
     )
     parser.add_argument(
         "--ask",
@@ -151,6 +149,8 @@ class Checkup:
         except Stranger:
             raise LeftOut("there is no operator's API") from None
         except ApiRefused as refused:
+            if refused.status == 401:
+                raise LeftOut("the key is refused") from None
             if refused.status in (403, 404):
                 raise LeftOut("this needs an admin's key") from None
             raise
@@ -185,7 +185,10 @@ class Checkup:
         return _good(refusal(api, answer, 401, "authentication_error"))
 
     async def _mistakes(self, api: ModelApi) -> str:
-        for what, body in (("a body that is not JSON", b"{"), ("no model", _NO_MODEL)):
+        # Whoever only counts may do without a model.
+        counts = api.events is None
+        lacking = ("no messages", _NO_TURNS) if counts else ("no model", _NO_MODEL)
+        for what, body in (("a body that is not JSON", b"{"), lacking):
             answer = await self._api.exchange("POST", api.path, body)
             if answer.status in (401, 403):
                 raise LeftOut("the key is refused")

@@ -111,6 +111,13 @@ def _is_error(name: str, data: Any) -> bool:
     return name == "error" or kind in ("error", "response.failed") or bool(data.get("error"))
 
 
+def _misnamed(events: list[Event]) -> str:
+    for name, data in events:
+        if not isinstance(data, dict) or data.get("type") != name:
+            return f"data.type is not that of its event {name!r}"
+    return ""
+
+
 def _counted(usage: Any, *names: str) -> str:
     if not isinstance(usage, dict):
         return "there is no usage"
@@ -137,8 +144,8 @@ def _text(block: Any) -> bool:
 
 def _message_events(events: list[Event]) -> str:
     kinds = [name for name, _ in events if name != "ping"]
-    if wrong := next((n for n, d in events if not isinstance(d, dict) or d.get("type") != n), None):
-        return f"data.type is not that of its event {wrong!r}"
+    if wrong := _misnamed(events):
+        return wrong
     if not kinds or kinds[0] != "message_start":
         return f"the first event is not message_start but {kinds[:1]}"
     if kinds[-2:] != ["message_delta", "message_stop"]:
@@ -209,8 +216,8 @@ def _response(body: Any) -> str:
 
 
 def _response_events(events: list[Event]) -> str:
-    if wrong := next((n for n, d in events if not isinstance(d, dict) or d.get("type") != n), None):
-        return f"data.type is not that of its event {wrong!r}"
+    if wrong := _misnamed(events):
+        return wrong
     kinds = [name for name, _ in events]
     if kinds[0] != "response.created":
         return f"the first event is not response.created but {kinds[0]}"

@@ -41,10 +41,10 @@ def declare(parser: ArgumentParser) -> None:
         each.add_argument("name", metavar="NAME", help="the group's name, a part of URLs")
         _rules(each)
     renaming = leaf(commands, "rename", "rename a group; its accounts and keys follow", rename)
-    renaming.add_argument("name", metavar="NAME")
-    renaming.add_argument("new_name", metavar="NEW_NAME")
+    renaming.add_argument("name", metavar="NAME", help="what it is called now")
+    renaming.add_argument("new_name", metavar="NEW_NAME", help="what it is called from then on")
     removal = leaf(commands, "remove", "forget a group; its accounts go to default", remove)
-    removal.add_argument("name", metavar="NAME")
+    removal.add_argument("name", metavar="NAME", help="any but default")
 
 
 def _rules(parser: ArgumentParser) -> None:

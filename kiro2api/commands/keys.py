@@ -90,6 +90,9 @@ def _said(arguments: Namespace) -> dict[str, Any]:
 async def show(api: Api, arguments: Namespace, line: Line) -> None:
     """``keys list``."""
     keys = await api.everything(PATH)
+    if api.key.made:
+        # It is gone with the command.
+        keys = [each for each in keys if each.get("id") != "admin"]
     line.tell(keys, table(keys, _COLUMNS) if keys else "There are no keys.")
 
 

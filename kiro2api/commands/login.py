@@ -28,7 +28,8 @@ def declare(parser: ArgumentParser) -> None:
     parser.epilog = (
         "examples:\n"
         "  kiro2api login\n"
-        "  kiro2api login idc --start-url https://example.awsapps.com/start --region eu-west-1\n"
+        "  kiro2api login idc --start-url https://example.awsapps.com/start \\\n"
+        "      --region eu-west-1\n"
         "  kiro2api login social --provider github --group team"
     )
     parser.add_argument(

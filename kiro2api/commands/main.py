@@ -30,9 +30,10 @@ DESCRIPTION: Final = """\
 Look after the accounts and keys of a kiro2api service.
 The service itself is started with: twistd kiro2api"""
 EPILOG: Final = f"""\
-The service is found by the settings of twistd kiro2api (environment, .env and kiro2api.toml
-of this folder), else where --url or {URL} says. The key is {KEY}, else KIRO_ADMIN_TOKEN,
-else the first of KIRO_CLIENT_TOKEN. kiro2api COMMAND --help says more of a command."""
+The service is where the settings of twistd kiro2api say (environment, .env and
+kiro2api.toml of this folder); --url or {URL} say otherwise. The key is
+{KEY}, else KIRO_ADMIN_TOKEN, else the first of KIRO_CLIENT_TOKEN.
+kiro2api COMMAND --help says more of a command."""
 
 _COMMANDS: Final = (
     ("accounts", accounts.declare, "list, add, renew, test and remove accounts"),
@@ -127,6 +128,8 @@ async def understood(going: Coroutine[Any, Any, None], whose: str) -> None:
     """Wait for a command; an answer of a strange shape is told as such."""
     try:
         await going
+    except KiroError:
+        raise
     except (LookupError, TypeError, AttributeError) as error:
         raise CommandFailed(
             f"an answer of {whose} is not understood ({type(error).__name__}: {error}); "

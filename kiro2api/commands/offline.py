@@ -35,7 +35,7 @@ def alone(settings: Settings) -> tuple[Settings, Key]:
     if settings.client_token:
         return alike, Key(settings.client_token[0], "KIRO_CLIENT_TOKEN")
     made = Secret(secrets.token_urlsafe(32))
-    return dataclasses.replace(alike, admin_token=made), Key(made, "this command")
+    return dataclasses.replace(alike, admin_token=made), Key(made, "this command", made=True)
 
 
 class Offline:

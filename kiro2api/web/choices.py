@@ -27,7 +27,13 @@ Opener = Callable[[Asking], Coroutine[Any, Any, OpenExchange]]
 def again(asking: Asking, times: int) -> tuple[Asking, ...]:
     """The same question so many times more, each to go its own way."""
     return tuple(
-        Asking(asking.conversation, asking.model, asking.group, asking.input_tokens)
+        Asking(
+            asking.conversation,
+            asking.model,
+            asking.group,
+            asking.input_tokens,
+            asking.caller,
+        )
         for _ in range(times)
     )
 

@@ -41,7 +41,7 @@ class ResponsesApi:
     @app.route("/v1/responses", methods=["POST"])
     async def create(self, request: ApiRequest) -> bytes | None:
         """OpenAI Responses."""
-        owner = self._gate.identify(request).name
+        owner = self._gate.identify(request).owner
         recollection = await self._held.recollect(owner, wanted(request.body))
         dialect = ResponsesDialect(recollection, partial(self._held.keep, owner))
         return await self._serving.serve(request, dialect)
@@ -92,7 +92,7 @@ class ResponsesApi:
         return send_json(request, page(response_id, items, query_of(request)))
 
     def _owner(self, request: ApiRequest) -> str:
-        owner = self._gate.identify(request).name
+        owner = self._gate.identify(request).owner
         request.setHeader(dialect_of(request).id_header, id_of(request))
         return owner
 

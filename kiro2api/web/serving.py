@@ -85,6 +85,7 @@ class Serving:
                 asked.model,
                 request.group or self._default_group,
                 estimate(asked.conversation),
+                caller.owner,
             )
             opening = Opening(
                 id=self._new_id(),

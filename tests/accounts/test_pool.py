@@ -18,6 +18,7 @@ from kiro2api.accounts.pool import AccountPool
 from kiro2api.accounts.refresh import RefreshOnce
 from kiro2api.accounts.status import AccountStatus
 from kiro2api.errors import (
+    AccessRefused,
     AccountSuspended,
     CredentialsRejected,
     Kind,
@@ -121,6 +122,26 @@ class AcquireTests(Case):
         """An API key is never renewed."""
         lease = self.lease(group="keys")
         self.assertEqual(lease.credentials.access_token.reveal(), "ksk_1")
+
+    def test_mended(self) -> None:
+        """An account that was refused as such may be worth another try, as it is then."""
+        self.world.freshen(ONE)
+        lease = self.lease()
+        fault = AccessRefused("wrong profile")
+        self.assertFalse(self.successResultOf(lease.mend(fault)))
+        other = msgspec.structs.replace(FRESH, profile_arn="other")
+
+        async def mending(account: Account, used: Credentials, fault: AccessRefused) -> bool:
+            self.assertEqual(account, ONE)
+            if used == FRESH:
+                self.world.keyring.put(ONE.fingerprint, other)
+            return True
+
+        self.pool.mending = mending
+        self.assertTrue(self.successResultOf(lease.mend(fault)))
+        self.assertEqual(lease.credentials, other)
+        self.pool.expel(ONE.fingerprint)
+        self.assertFalse(self.successResultOf(lease.mend(fault)))
 
     def test_stale_token(self) -> None:
         """A token within the margin is renewed first; all who wait share one refresh."""

@@ -183,7 +183,12 @@ class StrangeTests(SynchronousTestCase):
     @settings(max_examples=100)
     @given(
         st.recursive(
-            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+            # JSON has neither NaN nor infinity.
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.text(),
             lambda inner: (
                 st.lists(inner, max_size=3)
                 | st.dictionaries(

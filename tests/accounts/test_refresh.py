@@ -1,10 +1,11 @@
 """Tests for kiro2api.accounts.refresh."""
 
+import msgspec
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from kiro2api.accounts.account import Credentials
+from kiro2api.accounts.account import Account, Credentials
 from kiro2api.accounts.interfaces import StoredAccount
 from kiro2api.accounts.keyring import Keyring
 from kiro2api.accounts.refresh import RefreshOnce
@@ -81,6 +82,25 @@ class SingleFlightTests(Case):
         self.assertEqual(len(self.source.asked), 2)
         self.source.answer(NEW)
         self.assertIs(self.successResultOf(again[0]), NEW)
+
+    def test_completed_before_it_is_used(self) -> None:
+        """What a login does not tell is there before anybody goes on with the new token."""
+        looking: Deferred[None] = Deferred()
+        looked_at: list[str] = []
+
+        def complete(account: Account) -> Deferred[None]:
+            looked_at.append(account.name)
+            return looking
+
+        self.renewal.completing = complete
+        waiter = self.renewal.renew(ONE)
+        self.source.answer(NEW)
+        self.assertNoResult(waiter)
+        complete_ones = msgspec.structs.replace(NEW, profile_arn="arn")
+        self.keyring.put(ONE.fingerprint, complete_ones)
+        looking.callback(None)
+        self.assertEqual(self.successResultOf(waiter), complete_ones)
+        self.assertEqual(looked_at, [ONE.name])
 
     def test_no_source(self) -> None:
         """An API key cannot be renewed."""

@@ -1,9 +1,11 @@
 """Tests of ``kiro2api keys``."""
 
+from kiro2api.commands.calling import Key
+from kiro2api.redaction import Secret
 from tests.commands.case import CommandCase, page, refused
 
-KEY = {"id": "7", "name": "laptop", "role": "client", "hint": "9f3a", "enabled": True}
-CONFIGURED = {**KEY, "id": "client-1", "name": "client-1", "groups": [], "spent_today": None}
+STORED = {"id": "7", "name": "laptop", "role": "client", "hint": "9f3a", "enabled": True}
+CONFIGURED = {**STORED, "id": "client-1", "name": "client-1", "groups": [], "spent_today": None}
 
 
 class KeysTests(CommandCase):
@@ -11,7 +13,7 @@ class KeysTests(CommandCase):
 
     def test_list(self) -> None:
         """A line for each; nothing that could be used as a key."""
-        self.service.script("GET /api/keys", page(CONFIGURED, {**KEY, "groups": ["a", "b"]}))
+        self.service.script("GET /api/keys", page(CONFIGURED, {**STORED, "groups": ["a", "b"]}))
         title, first, second = self.run_command("keys", "list").words.split("\n")
         self.assertEqual(first.split()[:5], ["client-1", "client-1", "client", "9f3a", "yes"])
         self.assertIn("a,b", second)
@@ -19,7 +21,7 @@ class KeysTests(CommandCase):
 
     def test_add(self) -> None:
         """The key is shown; only what was said is sent."""
-        self.service.script("POST /api/keys", (201, {**KEY, "key": "sk-made"}))
+        self.service.script("POST /api/keys", (201, {**STORED, "key": "sk-made"}))
         outcome = self.run_command("keys", "add", "laptop", "--group", "a", "--max-in-flight", "2")
         self.assertEqual(outcome.words, "The key of laptop, which is shown only now:\nsk-made")
         self.assertEqual(
@@ -38,8 +40,8 @@ class KeysTests(CommandCase):
 
     def test_set(self) -> None:
         """An empty text takes a limit away."""
-        self.service.script("GET /api/keys", page(CONFIGURED, KEY))
-        self.service.script("PATCH /api/keys/7", KEY)
+        self.service.script("GET /api/keys", page(CONFIGURED, STORED))
+        self.service.script("PATCH /api/keys/7", STORED)
         self.run_command(
             "keys", "set", "laptop", "--name", "desk", "--model", "", "--expires", "",
             "--credits-per-day", "1.5",
@@ -55,8 +57,8 @@ class KeysTests(CommandCase):
 
     def test_turn(self) -> None:
         """On and off."""
-        self.service.script("GET /api/keys", page(KEY))
-        self.service.script("PATCH /api/keys/7", KEY)
+        self.service.script("GET /api/keys", page(STORED))
+        self.service.script("PATCH /api/keys/7", STORED)
         self.assertEqual(self.run_command("keys", "disable", "7").words, "laptop is disabled now")
         self.assertEqual(self.run_command("keys", "enable", "7").words, "laptop is enabled now")
         self.assertEqual(
@@ -65,7 +67,7 @@ class KeysTests(CommandCase):
 
     def test_remove(self) -> None:
         """Or why not."""
-        self.service.script("GET /api/keys", page(KEY, CONFIGURED))
+        self.service.script("GET /api/keys", page(STORED, CONFIGURED))
         self.service.script("DELETE /api/keys/7", (204, None))
         self.service.script(
             "DELETE /api/keys/client-1",
@@ -89,3 +91,9 @@ class KeysTests(CommandCase):
         message = self.run_command("keys", "remove", "sk-secret").message
         self.assertNotIn("secret", message)
         self.assertEqual(self.service.asked, [])
+
+    def test_key_of_the_command(self) -> None:
+        """One that was made for this command alone is not shown."""
+        self.api.key = Key(Secret("k"), "this command", made=True)
+        self.service.script("GET /api/keys", page({**CONFIGURED, "id": "admin"}, STORED))
+        self.assertEqual(self.run_command("keys", "list", "--json").value, [STORED])

@@ -10,7 +10,11 @@ class PrintingTests(SynchronousTestCase):
 
     def test_table(self) -> None:
         """Columns stand below each other, also where characters are wide or have none."""
-        rows = [{"a": "日本", "b": 1}, {"a": "e\u0301e", "b": 2}, {"a": "long name", "b": None}]
+        rows: list[dict[str, object]] = [
+            {"a": "日本", "b": 1},
+            {"a": "e\u0301e", "b": 2},
+            {"a": "long name", "b": None},
+        ]
         lines = table(rows, (("a", "A"), ("b", "B"))).split("\n")
         self.assertEqual(
             lines, ["A          B", "日本       1", "e\u0301e         2", "long name  -"]

@@ -4,6 +4,7 @@ Accounts: ``ada``, ``grace`` and ``linus`` in the default group, ``margaret`` in
 """
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tests.clients.running import Program, Upstream, fetch, free_port
 ADMIN = "an-admin-key-for-the-console"
 CLIENT = "a-client-key-for-the-console"
 MODEL = "claude-sonnet-4-5-20250929"
+_AS_ADMIN = {"x-api-key": ADMIN}
 
 ACCOUNTS: tuple[dict[str, Any], ...] = (
     {"name": "ada", "group": "default", "plan": {"used": 312.4, "subscription": "KIRO PRO"}},
@@ -31,6 +33,7 @@ class House:
         accounts: tuple[dict[str, Any], ...] = ACCOUNTS,
         **variables: str,
     ) -> None:
+        self._last = ""
         self.emulator = Upstream(
             folder,
             [
@@ -92,9 +95,7 @@ class House:
 
     def admin(self, path: str, body: object = None, method: str = "") -> Any:
         """One call of the operator's API; raises unless it succeeds."""
-        status, _, answer = fetch(
-            f"{self.url}{path}", body, method=method, headers={"x-api-key": ADMIN}
-        )
+        status, _, answer = fetch(f"{self.url}{path}", body, method=method, headers=_AS_ADMIN)
         if status >= 300:
             raise RuntimeError(f"{path}: {status} {answer.decode()}")
         return json.loads(answer) if answer else None
@@ -110,7 +111,20 @@ class House:
             **more,
         }
         base = f"{self.url}/{group}" if group else self.url
-        return fetch(f"{base}/v1/messages", body, headers={"x-api-key": key}, seconds=30)[0]
+        status, headers, _ = fetch(
+            f"{base}/v1/messages", body, headers={"x-api-key": key}, seconds=30
+        )
+        self._last = headers.get("request-id", "")
+        return status
+
+    def stored(self) -> str:
+        """Wait until the last request that was asked is in the log; its id."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            if fetch(f"{self.url}/api/requests/{self._last}", headers=_AS_ADMIN)[0] == 200:
+                return self._last
+            time.sleep(0.1)
+        raise RuntimeError(f"there is no record of {self._last!r}")
 
     def account(self, name: str) -> dict[str, Any]:
         """An account as the API tells it."""

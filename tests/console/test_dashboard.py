@@ -11,6 +11,7 @@ from tests.console.visitor import Visitor
 def test_numbers(admin: Visitor, house: House) -> None:
     """What the API tells is what is shown, for each period; a request more shows by itself."""
     assert house.ask("One to be counted.") == 200
+    house.stored()
     admin.go()
     first = admin.page.locator(".stat .value").first
     expect(first).to_have_text(str(house.admin("/api/stats")["totals"]["requests"]))

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 from tests.console.house import House
 from tests.console.visitor import Visitor
 
-NAME = "cooldown_seconds"
+NAME = "ping_seconds"
 
 
 def stored(house: House, name: str) -> object:

@@ -19,6 +19,7 @@ def test_explain(admin: Visitor) -> None:
     body.fill("{")
     admin.press("Explain")
     expect(body).to_have_attribute("aria-invalid", "true")
+    admin.field("API").select_option("anthropic")
     body.fill('{"model": "claude-sonnet-4-5", "messages": "wrong"}')
     admin.press("Explain")
     expect(admin.page.get_by_role("alert").first).to_contain_text("messages")

@@ -9,7 +9,7 @@ from kiro2api.accounts.account import Account, Credentials
 from kiro2api.accounts.interfaces import IAccountPool, Lease, Outcome, Wanted
 from kiro2api.accounts.quota import Quota
 from kiro2api.conversation.search import SearchHit
-from kiro2api.errors import Kind, KiroError, NoAccountAvailable
+from kiro2api.errors import AccessRefused, Kind, KiroError, NoAccountAvailable
 from kiro2api.redaction import Secret
 from kiro2api.upstream.interfaces import AnswerStream, IKiroClient, OfferedModel
 
@@ -33,7 +33,14 @@ class FakeLease:
         )
         self.outcomes: list[Outcome] = []
         self.renewals = 0
+        self.refusals: list[AccessRefused] = []
+        self.mendable = False
         self.renewal: Deferred[None] | None = None
+
+    def mend(self, fault: AccessRefused) -> Deferred[bool]:
+        """Nothing to mend, unless the test says so."""
+        self.refusals.append(fault)
+        return succeed(self.mendable)
 
     def renew(self) -> Deferred[None]:
         """Succeeds, unless the test put something else."""
@@ -58,6 +65,7 @@ class FakePool:
         self.waiting: Deferred[Lease] | None = None
         self.asked: list[tuple[str, frozenset[str]]] = []
         self.wanted: list[Wanted] = []
+        self.mendable = False
         self.lacking: list[tuple[str, str]] = []
 
     def lacks(self, fingerprint: str, model: str, seconds: float) -> None:
@@ -76,6 +84,7 @@ class FakePool:
             name = candidate.fingerprint
             if name not in tried and (name, wanted.model) not in self.lacking:
                 lease = FakeLease(candidate)
+                lease.mendable = self.mendable
                 self.leases.append(lease)
                 lent: Lease = lease
                 return succeed(lent)

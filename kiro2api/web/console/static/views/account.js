@@ -101,7 +101,7 @@ export function Account({ id }) {
         [t("accounts.in-flight"), number(row.in_flight)],
         [t("accounts.success"), row.request_count ? `${percent(row.success_count / row.request_count)} (${t("accounts.of", { served: number(row.success_count), all: number(row.request_count) })})` : "–"],
         [t("accounts.last-used"), row.last_used ? moment(row.last_used) : t("state.never")],
-        [t("accounts.last-error"), row.last_error && `${word("reason", row.last_error)}${row.last_error_at ? ` (${distance(row.last_error_at)})` : ""}`],
+        [t("accounts.last-error"), row.last_error && `${word("fault", row.last_error)}${row.last_error_at ? ` (${distance(row.last_error_at)})` : ""}`],
         [t("accounts.expires"), key ? t("state.never") : row.expires_at && `${moment(row.expires_at)} (${distance(row.expires_at)})`],
       ]} /><//>
       <${Card} title=${t("accounts.credits")}><div class="stack"><${Credits} quota=${row.quota} long />

@@ -12,8 +12,8 @@ const WAYS = ["login", "token", "many"];
 const KINDS = ["builder_id", "idc", "social"];
 
 /** Begin a login, show its code, and watch until it has ended. */
-function DeviceLogin({ groups, onAdded, way, replace }) {
-  const [draft, set] = useState({ kind: KINDS[0], start_url: "", region: "us-east-1", provider: "Google", group: "default", name: "" });
+function DeviceLogin({ groups, onAdded, way, replace, kinds = KINDS }) {
+  const [draft, set] = useState({ kind: kinds[0], start_url: "", region: "us-east-1", provider: "Google", group: "default", name: "" });
   const [login, follow] = useState(null);
   const [error, set_error] = useState(null);
   const change = (name) => (value) => set((old) => ({ ...old, [name]: value }));
@@ -68,7 +68,7 @@ function DeviceLogin({ groups, onAdded, way, replace }) {
         <div><${Button} onClick=${() => follow(null)}>${t("action.again")}<//></div>`}</div>`;
   }
   return html`<form class="stack" onSubmit=${begin}>${way}
-    <${Select} label=${t("accounts.login-kind")} value=${draft.kind} onChange=${change("kind")} choices=${KINDS.map((each) => [each, word("accounts.kind", each)])} />
+    <${Select} label=${t("accounts.login-kind")} value=${draft.kind} onChange=${change("kind")} choices=${kinds.map((each) => [each, word("accounts.kind", each)])} />
     ${draft.kind === "idc" && html`<${TextField} type="url" label=${t("accounts.start-url")} placeholder="https://example.awsapps.com/start" value=${draft.start_url} onChange=${change("start_url")} wrong=${wrong("start_url")} required />
       <${TextField} label=${t("accounts.region")} value=${draft.region} onChange=${change("region")} wrong=${wrong("region")} />`}
     ${draft.kind === "social" && html`<${Select} label=${t("accounts.provider")} value=${draft.provider} onChange=${change("provider")} choices=${["Google", "Github"].map((each) => [each, each])} />`}
@@ -156,7 +156,7 @@ function Many({ groups, onAdded, way }) {
 /** A login in the place of one that is refused: the account keeps its name, group and counts. */
 export function LogInAgain({ row, onClose, onAdded }) {
   return html`<${Dialog} title=${t("accounts.log-in-again-to", { name: row.name })} onClose=${onClose}>
-    <${DeviceLogin} groups=${[row.group]} replace=${row.id} onAdded=${onAdded} /><//>`;
+    <${DeviceLogin} groups=${[row.group]} replace=${row.id} kinds=${row.auth_type === "social" ? ["social"] : ["builder_id", "idc"]} onAdded=${onAdded} /><//>`;
 }
 
 export function AddAccount({ groups, onClose, onAdded }) {
