@@ -33,11 +33,12 @@ class Attempt(msgspec.Struct, frozen=True):
 class Asking(msgspec.Struct):
     """One question on its way, and what happens to it.
 
-    ``input_tokens`` is our own estimate, uncorrected. ``committed`` is set by whoever writes the
-    first byte to the client: from then on a failure is the answer and no other attempt is made.
-    ``caller``: whose question it is. ``lent_at``: reactor seconds of the first loan. ``tried``:
-    every call of the upstream that has ended, in order. ``repairs``: short words for what was mended on the way, each once.
-    ``searches``: web searches that succeeded, known once the answer is over.
+    ``input_tokens`` is our own estimate, uncorrected. ``caller``: whose question it is.
+    ``committed`` is set by whoever writes the first byte to the client: from then on a failure is
+    the answer and no other attempt is made. ``lent_at``: reactor seconds of the first loan.
+    ``tried``: every call of the upstream that has ended, in order. ``repairs``: short words for
+    what was mended on the way, each once. ``searches``: web searches that succeeded, known once
+    the answer is over.
     """
 
     conversation: Conversation

@@ -203,7 +203,7 @@ class Gateway(Service):
             port, self._port = self._port, None
             await _settled(port.stopListening())
         parts.admin.broadcast.stop()
-        await parts.site.drain(self.settings.drain_seconds)
+        await parts.site.drain(parts.live.current.drain_seconds)
         if self._metrics_port is not None:
             port, self._metrics_port = self._metrics_port, None
             await _settled(port.stopListening())

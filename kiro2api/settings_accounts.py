@@ -106,9 +106,9 @@ class AccountSettings:
         float,
         Setting(
             "KIRO_QUOTA_CHECK_SECONDS",
-            seconds(60, 604800),
+            seconds(0, 604800),
             "3600",
-            "How often the credits of each account are read.",
+            "How often the credits of each account are read; 0 for never.",
             "seconds",
         ),
     ]

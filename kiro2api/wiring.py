@@ -177,7 +177,7 @@ class Wiring:
             new_token=lambda: secrets.token_urlsafe(32),
         )
         self.gate.accept(sessions)
-        exchanges = Exchanges(
+        self.exchanges = exchanges = Exchanges(
             self.pool,
             self._client,
             catalogue,
@@ -190,7 +190,7 @@ class Wiring:
             replay_thinking=settings.replay_thinking,
             enforce_max_tokens=settings.enforce_max_tokens,
         )
-        serving = Serving(
+        self.serving = serving = Serving(
             self.gate,
             exchanges,
             self.meter,
@@ -243,7 +243,7 @@ class Wiring:
             new_id=self.ids.hex,
             worker=worker,
         )
-        subscribe(self.live, self.gate, exchanges, serving, self.admin.pruner)
+        subscribe(self.live, accounts, self.gate, exchanges, serving, self.admin.pruner)
         root = Root(
             models.app.resource(),
             responses.app.resource(),

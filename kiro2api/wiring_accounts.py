@@ -79,8 +79,9 @@ class AccountWiring:
             reactor,
             leases,
         )
+        self.ledger = Ledger(cooldown=settings.cooldown_seconds)
         self.pool = AccountPool(
-            Ledger(cooldown=settings.cooldown_seconds),
+            self.ledger,
             self.keyring,
             self.rows,
             self.renewal,

@@ -11,12 +11,32 @@ import msgspec
 from kiro2api.metering_writer import RecordPruner
 from kiro2api.settings import Settings
 from kiro2api.settings_live import LiveSettings
+from kiro2api.wiring_accounts import AccountWiring
 
 
 def subscribe(
-    live: LiveSettings, gate: Any, exchanges: Any, serving: Any, pruner: RecordPruner
+    live: LiveSettings,
+    accounts: AccountWiring,
+    gate: Any,
+    exchanges: Any,
+    serving: Any,
+    pruner: RecordPruner,
 ) -> None:
     """Connect settings with those who follow them."""
+
+    def cooldown(now: Settings) -> None:
+        accounts.ledger.cooldown = now.cooldown_seconds
+
+    def queue(now: Settings) -> None:
+        accounts.pool.turnstile.limit = now.queue_limit
+        accounts.pool.turnstile.seconds = now.queue_seconds
+
+    def renewal(now: Settings) -> None:
+        accounts.keeper.ahead = now.refresh_ahead_seconds
+        accounts.keeper.spread = now.refresh_ahead_seconds / 2
+
+    def quotas(now: Settings) -> None:
+        accounts.quotas.every = now.quota_check_seconds
 
     def attempts(now: Settings) -> None:
         exchanges.attempts = now.attempts
@@ -40,7 +60,12 @@ def subscribe(
         pruner.megabytes = now.records_max_megabytes
 
     live.subscribe(["max_concurrent"], lambda now: gate.set_limit(now.max_concurrent))
-    live.subscribe(["session_hours"], lambda now: None)  # asked for with each new session
+    # Asked for when they are needed.
+    live.subscribe(["session_hours", "drain_seconds"], lambda now: None)
+    live.subscribe(["cooldown_seconds"], cooldown)
+    live.subscribe(["queue_limit", "queue_seconds"], queue)
+    live.subscribe(["refresh_ahead_seconds"], renewal)
+    live.subscribe(["quota_check_seconds"], quotas)
     live.subscribe(["attempts"], attempts)
     live.subscribe(
         [

@@ -55,8 +55,8 @@ class KeeperService(Service):
         self._pool = pool
         self._clock = clock
         self._every = every
-        self._ahead = ahead
-        self._spread = spread
+        self.ahead = ahead
+        self.spread = spread
         self._abreast = abreast
         self._queue: deque[Account] = deque()
         self._queued: set[str] = set()
@@ -111,7 +111,7 @@ class KeeperService(Service):
     def _due(self, account: Account, expires_at: float, now: float) -> bool:
         if self._not_before.get(account.fingerprint, 0.0) > now:
             return False
-        return expires_at - self._ahead - _share(account) * self._spread <= now
+        return expires_at - self.ahead - _share(account) * self.spread <= now
 
     def _employ(self) -> None:
         worker = Deferred.fromCoroutine(self._work())
@@ -149,7 +149,7 @@ class KeeperService(Service):
         else:
             self._failures.pop(fingerprint, None)
             # A token that lives shorter than we look ahead would be due again at once.
-            self._not_before[fingerprint] = self._clock.seconds() + self._ahead / 2
+            self._not_before[fingerprint] = self._clock.seconds() + self.ahead / 2
             return
         failures = self._failures.get(fingerprint, 0)
         self._failures[fingerprint] = failures + 1

@@ -103,7 +103,7 @@ class QuotaWatch(Service):
         self._jitter = jitter
         self._leases = FreeLeases() if leases is None else leases
         self._worth = worth
-        self._every = every
+        self.every = every
         self._abreast = abreast
         self._floor = floor
         self._due: dict[str, float] = {}
@@ -217,14 +217,14 @@ class QuotaWatch(Service):
 
     def _first(self, count: int, now: float) -> float:
         """When an account of which nothing is known is read: not all at once."""
-        if not self._every:
+        if not self.every:
             return float("inf")
-        return now + self._jitter() * min(self._every, count * _PER_ACCOUNT)
+        return now + self._jitter() * min(self.every, count * _PER_ACCOUNT)
 
     def _next(self, checked: float) -> float:
-        if not self._every:
+        if not self.every:
             return float("inf")
-        return checked + self._every * (1 + _JITTER * (2 * self._jitter() - 1))
+        return checked + self.every * (1 + _JITTER * (2 * self._jitter() - 1))
 
     def _forget(self, fingerprint: str) -> None:
         for known in (self._due, self._failures, self._checked_at, self._latest):
@@ -304,12 +304,12 @@ class QuotaWatch(Service):
         fingerprint = account.fingerprint
         failures = self._failures.get(fingerprint, 0)
         self._failures[fingerprint] = failures + 1
-        wait = min(_FIRST_RETRY * 2 ** min(failures, 10), max(self._every, _FIRST_RETRY))
+        wait = min(_FIRST_RETRY * 2 ** min(failures, 10), max(self.every, _FIRST_RETRY))
         if isinstance(fault, AccessRefused):
             # Wire: identities without limits are refused, and will be.
-            wait = max(self._every, wait)
+            wait = max(self.every, wait)
         wait = max(wait, fault.retry_after or 0.0) * (1 + self._jitter() / 4)
-        self._due[fingerprint] = self._clock.seconds() + wait if self._every else float("inf")
+        self._due[fingerprint] = self._clock.seconds() + wait if self.every else float("inf")
         self._log.info(
             "the quota of account {name} could not be read: {kind}",
             name=account.name,

@@ -134,8 +134,9 @@ def _counted(name: str, told: Any) -> str:
 
 
 def _stands(name: str, told: Any) -> str:
-    reason = f" ({cell(told['error'])})" if told.get("error") else ""
-    return f"{name} is {told.get('status')}{reason} now"
+    status, error = told.get("status"), told.get("error")
+    reason = f" ({cell(error)})" if error and error != status else ""
+    return f"{name} is {status}{reason} now"
 
 
 _WORDS: Final[Mapping[str, Callable[[str, Any], str]]] = {"test": _tested, "quota": _counted}

@@ -19,7 +19,7 @@ One account is an object, several are an array of them, as in KIRO_AUTH_TOKEN:
   {"auth": "Social", "refreshToken": "...", "name": "mine"}
   {"auth": "IdC", "refreshToken": "...", "clientId": "...",
    "clientSecret": "..."}
-  {"auth": "api_key", "apiKey": "ksk_..."}
+  {"auth": "ApiKey", "apiKey": "ksk_..."}
 They are read from a file or from standard input, since everybody on a machine
 can read its command lines."""
 

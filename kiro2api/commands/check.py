@@ -78,6 +78,7 @@ class Checkup:
         self._api = api
         self._line = line
         self._models: list[str] = []
+        self._deserted = False
         self.findings: list[Finding] = []
 
     async def run(self, model: str, *, ask: bool) -> None:
@@ -154,6 +155,7 @@ class Checkup:
             if refused.status in (403, 404):
                 raise LeftOut("this needs an admin's key") from None
             raise
+        self._deserted = not accounts
         if not accounts:
             raise CommandFailed("there are none; add one: kiro2api login")
         ready = sum(each["status"] == "ready" for each in accounts)
@@ -214,6 +216,8 @@ class Checkup:
     def _question(self, api: ModelApi, model: str, *, ask: bool) -> dict[str, Any]:
         if not ask:
             raise LeftOut("not asked")
+        if self._deserted and api.events is not None:
+            raise LeftOut("there is no account to ask with")
         if not model:
             raise LeftOut("no model is known; name one with --model")
         return api.question(model)

@@ -32,7 +32,8 @@ The service itself is started with: twistd kiro2api"""
 EPILOG: Final = f"""\
 The service is where the settings of twistd kiro2api say (environment, .env and
 kiro2api.toml of this folder); --url or {URL} say otherwise. The key is
-{KEY}, else KIRO_ADMIN_TOKEN, else the first of KIRO_CLIENT_TOKEN.
+{KEY}, else KIRO_ADMIN_TOKEN, else the first of KIRO_CLIENT_TOKEN;
+to another machine only {KEY} is sent.
 kiro2api COMMAND --help says more of a command."""
 
 _COMMANDS: Final = (
@@ -93,10 +94,16 @@ def checked(url: str, where: str) -> str:
     return parts.geturl().rstrip("/")
 
 
-def key(settings: Settings, environment: Mapping[str, str]) -> Key:
-    """The key that may administrate, empty if none is known; raises CommandFailed."""
+def key(settings: Settings, environment: Mapping[str, str], base: str) -> Key:
+    """The key that may administrate, empty if none is known; raises CommandFailed.
+
+    The settings are those of a service on this machine: to another machine their keys do not go.
+    """
+    here = urlsplit(base).hostname in ("127.0.0.1", "::1", "localhost")
     if given := environment.get(KEY, "").strip():
         found = Key(Secret(given), KEY)
+    elif not here:
+        return Key()
     elif settings.admin_token:
         found = Key(settings.admin_token, "KIRO_ADMIN_TOKEN")
     elif settings.client_token:
@@ -113,7 +120,7 @@ async def carry_out(reactor: Any, arguments: Namespace, settings: Settings, line
     """Run the chosen command; raises KiroError."""
     if not arguments.offline:
         base = place(arguments, settings, os.environ)
-        api = over_http(reactor, base, key(settings, os.environ))
+        api = over_http(reactor, base, key(settings, os.environ, base))
         await understood(arguments.run(api, arguments, line), base)
         return
     if arguments.url:
@@ -180,9 +187,11 @@ def run(arguments: Namespace) -> str:
 
     with suppress(SystemExit):
         react(begin)
-    if not ends:
-        return ""
-    end = ends[0]
+    return verdict(ends[0]) if ends else ""
+
+
+def verdict(end: BaseException) -> str:
+    """The line for what a command ended with; what is no failure is raised again."""
     if isinstance(end, KiroError):
         where = f" ({end.param})" if end.param and end.param not in end.message else ""
         return f"{end.message}{where}"

@@ -139,7 +139,9 @@ class OneTests(CommandCase):
         self.service.script(
             "POST /api/tokens/mine-id/unpark", account(status="cooling", error="throttled")
         )
-        self.service.script("POST /api/tokens/mine-id/disable", account(status="disabled"))
+        self.service.script(
+            "POST /api/tokens/mine-id/disable", account(status="disabled", error="disabled")
+        )
         self.service.script("POST /api/tokens/mine-id/quota", QUOTA, None)
         self.assertEqual(
             self.run_command("accounts", "unpark", "mine").words, "mine is cooling (throttled) now"

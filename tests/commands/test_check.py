@@ -123,9 +123,12 @@ class CheckTests(CommandCase):
         self.assertIsNone(outcome.failed)
 
     def test_no_accounts(self) -> None:
-        """Where one comes from is said."""
+        """Where one comes from is said; questions would all fail for the same reason."""
         self.service.script("GET /api/tokens", tokens())
-        self.assertIn("add one: kiro2api login", self.run_command("check").words)
+        outcome = self.run_command("check", "--ask")
+        self.assertIn("add one: kiro2api login", outcome.words)
+        self.assertEqual(outcome.message, "1 of 18 checks failed")
+        self.assertEqual(self.models_asked(), set())
 
     def test_clients_key(self) -> None:
         """What needs an admin is left out and said to be."""

@@ -21,8 +21,11 @@ from kiro2api.commands.main import (
     parser,
     place,
     understood,
+    verdict,
 )
 from kiro2api.settings import Settings, load
+
+HERE = "http://127.0.0.1:8080"
 
 
 def settings(**environment: str) -> Settings:
@@ -91,17 +94,26 @@ class KeyTests(SynchronousTestCase):
         both = settings(KIRO_ADMIN_TOKEN="admin-1", KIRO_CLIENT_TOKEN="client-1,client-2")
         client = settings(KIRO_CLIENT_TOKEN="client-1,client-2")
         for found, text, origin in (
-            (key(both, {"KIRO2API_KEY": "own"}), "own", "KIRO2API_KEY"),
-            (key(both, {}), "admin-1", "KIRO_ADMIN_TOKEN"),
-            (key(client, {"KIRO2API_KEY": " "}), "client-1", "KIRO_CLIENT_TOKEN"),
-            (key(settings(), {}), "", ""),
+            (key(both, {"KIRO2API_KEY": "own"}, HERE), "own", "KIRO2API_KEY"),
+            (key(both, {}, HERE), "admin-1", "KIRO_ADMIN_TOKEN"),
+            (key(client, {"KIRO2API_KEY": " "}, HERE), "client-1", "KIRO_CLIENT_TOKEN"),
+            (key(settings(), {}, HERE), "", ""),
         ):
             self.assertEqual((found.secret.reveal(), found.origin), (text, origin))
+
+    def test_other_machine(self) -> None:
+        """The keys of this service stay here; one that is given for the purpose does not."""
+        given = settings(KIRO_ADMIN_TOKEN="admin-1", KIRO_CLIENT_TOKEN="client-1")
+        self.assertFalse(key(given, {}, "https://a.test").secret)
+        found = key(given, {"KIRO2API_KEY": "own"}, "https://a.test")
+        self.assertEqual(found.secret.reveal(), "own")
+        for here in ("http://localhost:1", "http://[::1]:1"):
+            self.assertEqual(key(given, {}, here).secret.reveal(), "admin-1")
 
     def test_impossible(self) -> None:
         """What no header can hold."""
         with self.assertRaises(CommandFailed) as refused:
-            key(settings(), {"KIRO2API_KEY": "schlüssel"})
+            key(settings(), {"KIRO2API_KEY": "schlüssel"}, HERE)
         self.assertIn("KIRO2API_KEY", refused.exception.message)
         self.assertNotIn("schl", refused.exception.message)
 
@@ -174,6 +186,18 @@ class EndsTests(SynchronousTestCase):
             Deferred.fromCoroutine(understood(work(), "http://a")), CommandFailed
         ).value
         self.assertIn("an answer of http://a is not understood (KeyError: 'items')", str(error))
+
+    def test_verdicts(self) -> None:
+        """One line for each failure, with the field that it does not name itself."""
+        for error, line in (
+            (CommandFailed("no"), "no"),
+            (CommandFailed("too long", param="name"), "too long (name)"),
+            (CommandFailed("name is too long", param="name"), "name is too long"),
+            (ValueError("x"), "this should not have happened: ValueError: x"),
+        ):
+            self.assertEqual(verdict(error), line)
+        for end in (KeyboardInterrupt(), Interrupted(), BrokenPipeError()):
+            self.assertRaises(type(end), verdict, end)
 
     def test_contradiction(self) -> None:
         """Nobody works on a database at an address."""

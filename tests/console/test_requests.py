@@ -24,9 +24,11 @@ def test_list_and_filters(admin: Visitor, house: House) -> None:
     expect(admin.page.locator("tbody tr").first).to_contain_text("404 failed")
     expect(admin.page.get_by_text("200 served")).to_have_count(0)
     admin.press("Clear")
+    expect(admin.field("Status")).to_have_value("")
+    admin.page.wait_for_url("**/#/requests")
     admin.field("Outcome").select_option("served")
     admin.field("API").select_option("anthropic")
-    admin.field("Model").fill("claude-sonnet-4-5-20250929")
+    admin.field("Upstream model").fill("claude-sonnet-4.5")
     admin.press("Filter")
     expect(admin.page.locator("tbody tr").first).to_contain_text("200 served")
     assert "outcome=served" in admin.page.url

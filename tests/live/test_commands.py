@@ -14,19 +14,19 @@ from tests.live.process import SECONDS, Finished, ProcessCase, fetch, free_port,
 
 SCRIPT = "from kiro2api.commands.main import main; main()"
 ADMIN = "an-invented-admin-key"
-ACCOUNT = b'{"auth":"Social","refreshToken":"aor-invented-1","name":"one"}'
+ACCOUNT = '{"auth":"Social","refreshToken":"aor-invented-1","name":"one"}'
 
 
 class CommandsCase(ProcessCase):
     """Runs commands."""
 
-    def command(self, *words: str, given: bytes = b"", **variables: str) -> Finished:
+    def command(self, *words: str, given: str = "", **variables: str) -> Finished:
         """Run one to its end."""
         done = subprocess.run(
             [sys.executable, "-c", SCRIPT, *words],
             cwd=self.folder,
             env=self.environment(**variables),
-            input=given,
+            input=given.encode(),
             capture_output=True,
             timeout=SECONDS,
             check=False,

@@ -66,10 +66,10 @@ export function number(value, digits = 0) {
   return new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value);
 }
 
-/** A large count in few characters: 12.3k, 4.5M. */
+/** A large count in few characters: 12.3k, 4.56M. */
 export function compact(value) {
   if (value == null) return "–";
-  return new Intl.NumberFormat(locale(), { notation: "compact", maximumFractionDigits: 1 }).format(value);
+  return new Intl.NumberFormat(locale(), { notation: "compact", ...(Math.abs(value) < 1000 ? { maximumFractionDigits: 1 } : { maximumSignificantDigits: 3 }) }).format(value);
 }
 
 export function percent(share, digits = 1) {
@@ -87,11 +87,11 @@ function span(seconds) {
   return [Math.round(value / 86400), "day"];
 }
 
-/** Seconds as a duration: 340 ms, 2.1 sec, 3 min, 5 hr, 2 days. */
+/** Seconds as a duration: 340ms, 2.1s, 3m, 5h, 2d. */
 export function duration(seconds) {
   if (seconds == null) return "–";
   const [count, unit] = span(seconds);
-  return new Intl.NumberFormat(locale(), { style: "unit", unit, unitDisplay: "short" }).format(count);
+  return new Intl.NumberFormat(locale(), { style: "unit", unit, unitDisplay: "narrow" }).format(count);
 }
 
 /** A moment in the reader's own time zone. */

@@ -3,7 +3,7 @@ export const en = {
   "dashboard.pool": "Accounts", "dashboard.all-accounts": "All accounts", "dashboard.ready": "ready to serve", "dashboard.in-flight": "requests in flight",
   "dashboard.burn": "Credits", "dashboard.credits-left": "left in the pool", "dashboard.per-hour": "spent per hour", "dashboard.runs-out": "At this rate they run out {when} ({at}).",
   "dashboard.lasts": "At this rate they last beyond their reset.", "dashboard.resets": "The next reset is {when}.",
-  "dashboard.unknown": "Of {count} accounts the credits are not known.", "dashboard.all-groups": "All groups",
+  "dashboard.unknown": "Accounts whose credits are not known: {count}.", "dashboard.all-groups": "All groups",
   "dashboard.partial": "Only those of process {worker} are shown.", "dashboard.live": "Running now", "dashboard.connected": "live", "dashboard.disconnected": "no connection", "dashboard.nothing-runs": "Nobody is being served at the moment",
   "dashboard.age": "Age", "dashboard.tokens": "Tokens", "dashboard.cancel": "Cancel request {id}", "dashboard.cancelled": "The request was cancelled.",
   "dashboard.state.waiting": "waiting for an account", "dashboard.state.asking": "asking", "dashboard.state.answering": "answering",

@@ -1,7 +1,7 @@
 // Words of the view "requests".
 export const en = {
   "requests.hint": "Every request with its outcome, timing and cost. Texts are not stored.", "requests.csv": "Export CSV", "requests.filters": "Filters",
-  "requests.search-hint": "Request id", "requests.from": "From", "requests.to": "Until", "requests.model": "Model", "requests.account": "Account", "requests.key": "Key",
+  "requests.search-hint": "Model, account, key, error or request id", "requests.from": "From", "requests.to": "Until", "requests.model": "Model", "requests.account": "Account", "requests.key": "Key",
   "requests.group": "Group", "requests.status": "Status", "requests.outcome": "Outcome", "requests.dialect": "API", "requests.apply": "Filter", "requests.clear": "Clear",
   "requests.outcome.served": "served", "requests.outcome.failed": "failed", "requests.outcome.abandoned": "abandoned",
   "requests.at": "Time", "requests.first": "First token", "requests.total": "Total time", "requests.tokens": "Tokens in / out", "requests.credits": "Credits",
@@ -13,7 +13,7 @@ export const en = {
 };
 export const zh = {
   "requests.hint": "每个请求的结果、用时和消耗。不保存正文。", "requests.csv": "导出 CSV", "requests.filters": "筛选",
-  "requests.search-hint": "请求 ID", "requests.from": "从", "requests.to": "到", "requests.model": "模型", "requests.account": "账号", "requests.key": "密钥",
+  "requests.search-hint": "模型、账号、密钥、错误或请求 ID", "requests.from": "从", "requests.to": "到", "requests.model": "模型", "requests.account": "账号", "requests.key": "密钥",
   "requests.group": "分组", "requests.status": "状态码", "requests.outcome": "结果", "requests.dialect": "API", "requests.apply": "筛选", "requests.clear": "清除",
   "requests.outcome.served": "成功", "requests.outcome.failed": "失败", "requests.outcome.abandoned": "放弃",
   "requests.at": "时间", "requests.first": "首个 token", "requests.total": "总用时", "requests.tokens": "输入 / 输出 token", "requests.credits": "额度",

@@ -42,7 +42,7 @@ export function Chart({ label, at, series, height = 240, format = compact }) {
       legend: { show: false },
       cursor: { y: false, points: { size: 7 } },
       scales: { x: { range: (_, first, last) => [first - edge, last + edge] }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
-      axes: [{ ...axis, values: (_, marks) => marks.map(when) }, { ...axis, size: 56, values: (_, marks) => marks.map((mark) => format(mark)) }],
+      axes: [{ ...axis, size: 30, values: (_, marks) => marks.map(when) }, { ...axis, size: 56, values: (_, marks) => marks.map((mark) => format(mark)) }],
       series: [{}, ...series.map((each) => {
         const line = colour(`--chart-${each.colour}`);
         return {

@@ -48,7 +48,7 @@ function List({ asked }) {
       <${TextField} wide type="search" label=${t("action.search")} value=${draft.q} onChange=${change("q")} placeholder=${t("requests.search-hint")} />
       <${TextField} type="datetime-local" label=${t("requests.from")} value=${draft.from} onChange=${change("from")} />
       <${TextField} type="datetime-local" label=${t("requests.to")} value=${draft.to} onChange=${change("to")} />
-      <${TextField} label=${t("requests.model")} value=${draft.model} onChange=${change("model")} />
+      <${TextField} label=${t("requests.upstream-model")} value=${draft.model} onChange=${change("model")} placeholder="claude-sonnet-4.5" />
       <${TextField} label=${t("requests.account")} value=${draft.account} onChange=${change("account")} />
       <${TextField} label=${t("requests.key")} value=${draft.key} onChange=${change("key")} />
       <${TextField} label=${t("requests.group")} value=${draft.group} onChange=${change("group")} />
