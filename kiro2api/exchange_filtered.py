@@ -11,19 +11,18 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from kiro2api.conversation.answer import StreamEvent, Usage, added
 from kiro2api.errors import KiroError, UpstreamFault
 from kiro2api.kiro.limits import Limits
 from kiro2api.kiro.unmet import Unmet
-from kiro2api.upstream.interfaces import AnswerStream, IEventSink
+from kiro2api.upstream.interfaces import AnswerStream
+from kiro2api.upstream.passing import PassedOn
 
 Opened = tuple[AnswerStream, Limits]
 
 
-@implementer(IEventSink)
-class FilteredStream:
+class FilteredStream(PassedOn):
     """See ``AnswerStream``.
 
     Invariant: a demand that can be unmet holds the whole answer back, so when another round is
@@ -41,56 +40,19 @@ class FilteredStream:
         again: Callable[[Unmet], "Deferred[Opened]"],
         clock: IReactorTime,
     ) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._limits = limits
         self._again = again
         self._clock = clock
-        self._sink: IEventSink | None = None
-        self._paused = False
         # Of a second round: what was wrong with the first, since when, and its opening.
         self._before: Unmet | None = None
         self._given = False
         self._since = 0.0
-        self._opening: Deferred[None] | None = None
 
     @property
     def last_read(self) -> float:
         """See ``AnswerStream``; the beginning of a second round counts as well."""
         return max(self._stream.last_read, self._since)
-
-    @property
-    def request_id(self) -> str:
-        """See ``AnswerStream``."""
-        return self._stream.request_id
-
-    # ── towards whoever takes the events ─────────────────────────────────────
-
-    def first(self) -> Deferred[None]:
-        """See ``AnswerStream``."""
-        return self._stream.first()
-
-    def flow(self, sink: IEventSink) -> None:
-        """See ``AnswerStream``."""
-        self._sink = sink
-        self._stream.flow(self)
-
-    def pause(self) -> None:
-        """See ``AnswerStream``."""
-        self._paused = True
-        self._stream.pause()
-
-    def resume(self) -> None:
-        """See ``AnswerStream``."""
-        self._paused = False
-        self._stream.resume()
-
-    def abandon(self) -> None:
-        """See ``AnswerStream``."""
-        self._sink = None
-        opening, self._opening = self._opening, None
-        if opening is not None:
-            opening.cancel()
-        self._stream.abandon()
 
     # ── towards the upstream ─────────────────────────────────────────────────
 

@@ -112,14 +112,17 @@ class RecordWriter:
         )
 
     async def _flush(self) -> None:
-        well = True
+        well = False
         try:
-            while well and self._queue and not self._stopped:
+            well = await self._write()
+            # What came meanwhile gathers: a small batch costs nearly as much as a large one.
+            while well and len(self._queue) >= self._batch and not self._stopped:
                 well = await self._write()
         finally:
             done, self._writing = self._writing, None
             if self._queue and not self._stopped:
-                self._timer = self._clock.callLater(RETRY_SECONDS, self._due)
+                pause = FLUSH_SECONDS if well else RETRY_SECONDS
+                self._timer = self._clock.callLater(pause, self._due)
             assert done is not None
             done.callback(None)
 

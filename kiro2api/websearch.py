@@ -16,7 +16,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from kiro2api.conversation.answer import (
     Ended,
@@ -31,7 +30,8 @@ from kiro2api.conversation.answer import (
 from kiro2api.conversation.question import Conversation
 from kiro2api.conversation.search import SearchHit
 from kiro2api.errors import KiroError, UpstreamFault, UpstreamRefused, UpstreamUnavailable
-from kiro2api.upstream.interfaces import AnswerStream, IEventSink
+from kiro2api.upstream.interfaces import AnswerStream
+from kiro2api.upstream.passing import PassedOn
 from kiro2api.websearch_round import Round, Search
 from kiro2api.websearch_running import Searches
 from kiro2api.websearch_tool import SearchPlan
@@ -53,8 +53,7 @@ class _Over(msgspec.Struct):
 _Waiting: TypeAlias = StreamEvent | Search | _Over
 
 
-@implementer(IEventSink)
-class SearchingStream:
+class SearchingStream(PassedOn):
     """See ``AnswerStream``.
 
     Invariant: events leave in the order in which the model gave them; what came behind a search
@@ -74,13 +73,11 @@ class SearchingStream:
         another: Callable[[Conversation], "Deferred[AnswerStream]"],
         clock: IReactorTime,
     ) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._plan = plan
         self._conversation = plan.conversation
         self._another = another
         self._clock = clock
-        self._sink: IEventSink | None = None
-        self._paused = False
         # The upstream is stopped because too much waits, and: a new stream waits for its sink.
         self._choked = False
         self._unflowed = False
@@ -94,7 +91,6 @@ class SearchingStream:
         self._spent: Usage | None = None
         self._rounds = 0
         self._searches = Searches(plan.tool, search, clock, self._drain)
-        self._opening: Deferred[AnswerStream] | None = None
         self._since = 0.0
 
     @property
@@ -105,30 +101,11 @@ class SearchingStream:
         return max(self._stream.last_read, self._since, self._searches.changed_at)
 
     @property
-    def request_id(self) -> str:
-        """See ``AnswerStream``."""
-        return self._stream.request_id
-
-    @property
     def searches(self) -> int:
         """Searches that have succeeded so far."""
         return self._searches.succeeded
 
     # ── towards whoever takes the events ─────────────────────────────────────
-
-    def first(self) -> Deferred[None]:
-        """See ``AnswerStream``."""
-        return self._stream.first()
-
-    def flow(self, sink: IEventSink) -> None:
-        """See ``AnswerStream``."""
-        self._sink = sink
-        self._stream.flow(self)
-
-    def pause(self) -> None:
-        """See ``AnswerStream``."""
-        self._paused = True
-        self._stream.pause()
 
     def resume(self) -> None:
         """See ``AnswerStream``."""
@@ -144,13 +121,9 @@ class SearchingStream:
 
     def abandon(self) -> None:
         """See ``AnswerStream``."""
-        self._sink = None
         self._waiting.clear()
         self._searches.cancel()
-        opening, self._opening = self._opening, None
-        if opening is not None:
-            opening.cancel()
-        self._stream.abandon()
+        super().abandon()
 
     # ── towards the upstream ─────────────────────────────────────────────────
 

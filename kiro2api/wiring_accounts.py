@@ -99,7 +99,7 @@ class AccountWiring:
         self.arrivals = Arrivals(self.registry)
         self.groups = GroupRegistry(self.registry)
         ahead = settings.refresh_ahead_seconds
-        self.keeper = KeeperService(self.pool, reactor, ahead=ahead, spread=ahead / 2)
+        self.keeper = KeeperService(self.pool.renewals, reactor, ahead=ahead, spread=ahead / 2)
         self.bearers = Bearers(self.keyring, self.renewal, reactor)
         self._client = client
         self.quotas = QuotaWatch(
@@ -127,7 +127,7 @@ class AccountWiring:
         self.registry.read = self.quotas.heard
         self.quotas.on_known = self.registry.learnt
         self.pool.bulletin.turned = self._turned
-        self.pool.mending = self.profiles.refused
+        self.pool.renewals.mending = self.profiles.refused
         self.renewal.completing = self.profiles.renewed
 
     def _sources(self, reactor: Any, http: Any, hosts: Hosts, user_agent: str) -> Any:

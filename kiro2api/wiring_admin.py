@@ -129,7 +129,7 @@ class AdminWiring:
         recent = Recent(operator.overview, reactor)
         registry.watchers.append(recent.forget)
         self.jobs = Jobs(new_id)
-        checks = Checks(registry, accounts.pool, client, accounts.quotas, reactor)
+        checks = Checks(registry, accounts.pool.renewals, client, accounts.quotas, reactor)
         tokens = TokensApi(gate, registry, accounts.arrivals, checks, self.jobs, recent, reactor)
         stores = Stores(
             key_rows, RestoredKeys(database), PreferenceRows(database).load, self.settings

@@ -83,18 +83,24 @@ class WriterTests(WriterCase):
         """A full batch does not wait."""
         self.take(1, 2, 3, 4, 5)
         self.assertEqual(self.sink.batches, [["r1", "r2", "r3", "r4"]])
-        self.clock.advance(1)
+        self.clock.advance(0.9)
+        self.assertEqual(len(self.sink.batches), 1)
+        self.clock.advance(0.1)
         self.assertEqual(self.sink.ids, ["r1", "r2", "r3", "r4", "r5"])
 
     def test_one_at_a_time(self) -> None:
-        """While the store is busy records gather, and follow in order."""
+        """While the store is busy records gather, and follow in order: full batches at once, what
+        is less in a second, since a batch costs about the same however small it is."""
         self.sink.late = Deferred()
         self.take(*range(9))
         self.clock.advance(5)
         self.assertEqual(len(self.sink.batches), 1)
         late, self.sink.late = self.sink.late, None
         late.callback(None)
+        self.assertEqual(self.sink.ids, [f"r{n}" for n in range(8)])
+        self.clock.advance(1)
         self.assertEqual(self.sink.ids, [f"r{n}" for n in range(9)])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_failing_store(self) -> None:
         """Nothing is lost by a failure; it is told once, and when it is over."""
@@ -115,6 +121,7 @@ class WriterTests(WriterCase):
         self.assertEqual((self.writer.waiting, self.writer.dropped), (10, 15))
         self.sink.broken = False
         self.clock.advance(5)
+        self.clock.advance(1)
         self.assertEqual(self.sink.ids, [f"r{n}" for n in range(15, 25)])
 
     def test_stop_writes_everything(self) -> None:

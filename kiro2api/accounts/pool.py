@@ -4,10 +4,10 @@
 Must not know HTTP, models or what an account is used for.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
-from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -22,14 +22,14 @@ from kiro2api.accounts.loan import Loan
 from kiro2api.accounts.member import READY
 from kiro2api.accounts.notices import Notice, Renewed
 from kiro2api.accounts.outcome import Outcome, Parked
-from kiro2api.accounts.penalties import NEEDS_LOGIN, State, renewal_penalty
+from kiro2api.accounts.penalties import NEEDS_LOGIN, State
 from kiro2api.accounts.refresh import RefreshOnce
+from kiro2api.accounts.renewals import Renewals
 from kiro2api.accounts.standing import Change, Nobody, state_of
 from kiro2api.accounts.status import AccountStatus, refusal, status_of
 from kiro2api.accounts.turnstile import Turnstile, Waiter
 from kiro2api.errors import (
     AccessRefused,
-    CredentialsRejected,
     KiroError,
     ShuttingDown,
     UpstreamFault,
@@ -39,13 +39,6 @@ _ANYTHING = Wanted()
 _QUEUE_LIMIT = 100
 _QUEUE_SECONDS = 30.0
 _NOBODY: frozenset[str] = frozenset()
-
-
-Mending = Callable[[Account, Credentials, AccessRefused], Awaitable[bool]]
-
-
-async def _nothing_to_mend(account: Account, used: Credentials, fault: AccessRefused) -> bool:
-    return False
 
 
 @implementer(IAccountPool)
@@ -85,7 +78,6 @@ class AccountPool:
         self._clock = clock
         self._jitter = jitter
         self._margin = margin
-        self._floor = floor
         self.bulletin = Bulletin(store, clock)
         self.turnstile: Turnstile[Loan | Account] = Turnstile(
             clock,
@@ -96,8 +88,9 @@ class AccountPool:
             limit=queue_limit,
             seconds=queue_seconds,
         )
-        self.mending: Mending = _nothing_to_mend
-        """Asked whether a refused account is worth another try."""
+        self.renewals = Renewals(
+            ledger, keyring, renewal, self.bulletin, clock, jitter=jitter, floor=floor
+        )
         self._stopped = False
 
     def start(self) -> Deferred[None]:
@@ -245,60 +238,17 @@ class AccountPool:
         self._ledger.heard(change, self._clock.seconds())
         self._look()
 
-    # ── for the keeper and the loans ─────────────────────────────────────────
-
-    def renewable(self, now: float) -> list[tuple[Account, float]]:
-        """The accounts whose tokens are worth renewing, with the expiry of each."""
-        found = []
-        for account in self._ledger.accounts():
-            if account.method == "api_key":
-                continue
-            standing = self._ledger.standing(account.fingerprint, now)
-            if standing.state is State.READY or standing.until:
-                found.append((account, self._keyring.current(account.fingerprint).expires_at))
-        return found
-
-    async def keep_fresh(self, account: Account) -> None:
-        """Renew ahead of need.
-
-        Only a dead login parks the account: after anything else its token may still serve. One
-        that was removed meanwhile is nobody's concern.
-        """
-        current = self._ledger.account(account.fingerprint)
-        if current is None:
-            return
-        account = current
-        try:
-            await self._renewal.renew(account)
-        except UpstreamFault as fault:
-            penalty = renewal_penalty(fault)
-            if penalty is not None and not penalty.base:
-                self._renewal_failed(account, fault)
-            raise
+    # ── for the loans ────────────────────────────────────────────────────────
 
     async def replace(self, account: Account, refused: Credentials) -> Credentials:
         """Other credentials than those that were refused."""
-        known = self._ledger.account(account.fingerprint)
-        if known is None:
-            raise CredentialsRejected("The account was removed.", code="removed")
-        current = self._keyring.current(account.fingerprint)
-        now = self._clock.seconds()
-        if current.access_token != refused.access_token:
-            return current
-        if now < self._renewal.renewed_at(account.fingerprint) + self._floor:
-            raise CredentialsRejected(
-                "The upstream refuses an access token that was just renewed.", code="fresh_refused"
-            )
-        return await self._renew(known)
+        return await self.renewals.replace(account, refused)
 
     async def mend(
         self, account: Account, used: Credentials, fault: AccessRefused
     ) -> Credentials | None:
         """Credentials for another try of an account that was refused with ``used``."""
-        if not await self.mending(account, used, fault):
-            return None
-        known = self._ledger.account(account.fingerprint) is not None
-        return self._keyring.current(account.fingerprint) if known else None
+        return await self.renewals.mend(account, used, fault)
 
     def answered(self, account: Account, loan: int) -> None:
         """The upstream answers a loan."""
@@ -372,7 +322,7 @@ class AccountPool:
                     return got
                 chosen = got
             try:
-                await self._renew(chosen)
+                await self.renewals.renew(chosen)
                 renewed.add(chosen.fingerprint)
             except UpstreamFault:
                 passed.add(chosen.fingerprint)
@@ -395,21 +345,6 @@ class AccountPool:
     def _look(self) -> None:
         if self.turnstile:
             self.turnstile.look()
-
-    async def _renew(self, account: Account) -> Credentials:
-        try:
-            return await self._renewal.renew(account)
-        except CancelledError:
-            raise
-        except UpstreamFault as fault:
-            self._renewal_failed(account, fault)
-            raise
-
-    def _renewal_failed(self, account: Account, fault: UpstreamFault) -> None:
-        now = self._clock.seconds()
-        self.bulletin.note(
-            self._ledger.renewal_failed(account.fingerprint, fault, now, jitter=self._jitter())
-        )
 
 
 def _stopping() -> ShuttingDown:

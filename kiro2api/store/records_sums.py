@@ -5,11 +5,11 @@ Must not know what the numbers are shown as.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Select, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Select, bindparam, delete, func, select
 from twisted.internet.defer import Deferred
 
 from kiro2api.statistics import BREAKDOWNS, Found, StatisticsFilter
@@ -83,33 +83,63 @@ def add_sums(connection: Connection, more: Mapping[SumKey, Sums]) -> None:
     """Add these, which must be some of each facet, to what is there, in this transaction."""
     # Two who read the same row would each add to what was there before.
     alone(connection, "record_sums")
-    put: Any = (postgresql.insert if is_postgres(connection) else sqlite.insert)(SUMS)
+    statements = _statements(is_postgres(connection))
     whole = {key: sums for key, sums in more.items() if key.facet in CLASSED}
     for span in SPANS:
         for facet in CLASSED:
             keys = [key for key in whole if key.span == span and key.facet == facet]
-            # By what the primary key begins with; more than is needed, but few.
-            for row in connection.execute(
-                select(SUMS).where(
-                    _C.span == span,
-                    _C.facet == facet,
-                    _C.at.in_({key.at for key in keys}),
-                    _C.upstream_model.in_({key.upstream_model for key in keys}),
-                    _C.key_name.in_({key.key_name for key in keys}),
-                )
-            ):
+            found = connection.execute(
+                statements.look,
+                {
+                    "span": span,
+                    "facet": facet,
+                    "times": list({key.at for key in keys}),
+                    "models": list({key.upstream_model for key in keys}),
+                    "names": list({key.key_name for key in keys}),
+                },
+            )
+            for row in found:
                 known = whole.get(SumKey(*row[: len(_KEYS)]))
                 if known is not None:
                     known.merge(_sums(row))
-    known_now = {name: put.excluded[name] for name in (*_COUNTS, *_CLASSES)}
+    connection.execute(statements.put, [_row(key, sums) for key, sums in whole.items()])
     connection.execute(
-        put.on_conflict_do_update(index_elements=list(_KEYS), set_=known_now),
-        [_row(key, sums) for key, sums in whole.items()],
-    )
-    added = {name: _C[name] + put.excluded[name] for name in _COUNTS}
-    connection.execute(
-        put.on_conflict_do_update(index_elements=list(_KEYS), set_=added),
+        statements.add,
         [_row(key, sums) for key, sums in more.items() if key.facet not in CLASSED],
+    )
+
+
+class _Statements(NamedTuple):
+    look: Any
+    put: Any
+    add: Any
+
+
+@cache
+def _statements(postgres: bool) -> _Statements:
+    """What every batch runs, made once: to make them costs more than to run them.
+
+    ``look``: rows by what the primary key begins with; more than is needed, but few.
+    """
+    insert: Any
+    if postgres:
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert
+    put = insert(SUMS)
+    look = select(SUMS).where(
+        _C.span == bindparam("span"),
+        _C.facet == bindparam("facet"),
+        _C.at.in_(bindparam("times", expanding=True)),
+        _C.upstream_model.in_(bindparam("models", expanding=True)),
+        _C.key_name.in_(bindparam("names", expanding=True)),
+    )
+    known_now = {name: put.excluded[name] for name in (*_COUNTS, *_CLASSES)}
+    added = {name: _C[name] + put.excluded[name] for name in _COUNTS}
+    return _Statements(
+        look,
+        put.on_conflict_do_update(index_elements=list(_KEYS), set_=known_now),
+        put.on_conflict_do_update(index_elements=list(_KEYS), set_=added),
     )
 
 

@@ -137,7 +137,7 @@ class AcquireTests(Case):
                 self.world.keyring.put(ONE.fingerprint, other)
             return True
 
-        self.pool.mending = mending
+        self.pool.renewals.mending = mending
         self.assertTrue(self.successResultOf(lease.mend(fault)))
         self.assertEqual(lease.credentials, other)
         self.pool.expel(ONE.fingerprint)
@@ -550,16 +550,16 @@ class KeepFreshTests(Case):
     def test_renewable(self) -> None:
         """Accounts with something to renew, unless only an operator can help them."""
         self.world.freshen(ONE)
-        found = {a.name: t for a, t in self.pool.renewable(NOW)}
+        found = {a.name: t for a, t in self.pool.renewals.renewable(NOW)}
         self.assertEqual(found, {"account-1": NOW + 3600, "account-2": 0.0})
         self.lease().settle(failed(Throttled("x")))
-        self.assertEqual(len(self.pool.renewable(NOW)), 2)
+        self.assertEqual(len(self.pool.renewals.renewable(NOW)), 2)
         self.world.freshen(TWO)
         self.lease().settle(failed(AccountSuspended("x")))
-        self.assertEqual([a.name for a, _ in self.pool.renewable(NOW)], ["account-1"])
+        self.assertEqual([a.name for a, _ in self.pool.renewals.renewable(NOW)], ["account-1"])
 
     def keep(self, fault: Exception | None) -> None:
-        keeping = Deferred.fromCoroutine(self.pool.keep_fresh(ONE))
+        keeping = Deferred.fromCoroutine(self.pool.renewals.keep_fresh(ONE))
         if fault is None:
             self.source.answer(FRESH)
             self.successResultOf(keeping)

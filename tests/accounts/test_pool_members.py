@@ -54,7 +54,7 @@ class AdmitTests(Case):
 
     def test_new_login(self) -> None:
         """New credentials for an account that needs a login make it ready."""
-        keeping = Deferred.fromCoroutine(self.pool.keep_fresh(ONE))
+        keeping = Deferred.fromCoroutine(self.pool.renewals.keep_fresh(ONE))
         self.source.refuse(DEAD)
         self.failureResultOf(keeping, CredentialsRejected)
         self.assertEqual(self.status(ONE).state, "rejected")
@@ -124,7 +124,7 @@ class ExpelTests(Case):
     def test_renewed_by_nobody(self) -> None:
         """The keeper passes over who is gone."""
         self.pool.expel(ONE.fingerprint)
-        self.successResultOf(Deferred.fromCoroutine(self.pool.keep_fresh(ONE)))
+        self.successResultOf(Deferred.fromCoroutine(self.pool.renewals.keep_fresh(ONE)))
         self.assertEqual(self.source.asked, [])
 
     def test_refresh_under_way(self) -> None:

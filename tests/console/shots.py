@@ -40,20 +40,20 @@ def places(house: House) -> dict[str, str]:
     }
 
 
-def keep_busy(house: House) -> list[threading.Thread]:
+def keep_busy(house: House, keys: dict[str, str]) -> list[threading.Thread]:
     """Some requests that run while the pictures are taken."""
     house.emulator.script(
         *({"text": "word ", "repeat": 4000, "delay": 0.25, "slice": 0} for _ in range(3))
     )
     wishes = (
-        ("", "claude-sonnet-4-5-20250929"),
-        ("team", "claude-haiku-4-5"),
-        ("research", "claude-opus-4-6"),
+        ("", "claude-sonnet-4-5-20250929", keys["ada-laptop"]),
+        ("team", "claude-haiku-4-5", keys["ci"]),
+        ("research", "claude-opus-4-6", keys["notebooks"]),
     )
 
-    def ask(group: str, model: str) -> None:
+    def ask(group: str, model: str, key: str) -> None:
         try:
-            house.ask("Take your time.", group=group, model=model, stream=True)
+            house.ask("Take your time.", group=group, model=model, key=key, stream=True)
         except OSError:
             pass  # the house is closed before the answer has ended
 
@@ -111,6 +111,7 @@ def picture(visitor: Visitor, folder: Path, name: str, only: str, *, whole: bool
     """One picture, once the view has come to rest."""
     if only in name:
         visitor.settle()
+        visitor.page.mouse.move(0, 0)
         visitor.page.wait_for_timeout(350)
         visitor.page.screenshot(path=folder / f"{name}.png", full_page=whole)
 
@@ -127,8 +128,7 @@ def main(words: list[str]) -> int:
         write_history(database)
         house = House(place, accounts(), KIRO_DB_PATH=str(database))
         try:
-            live_through(house)
-            keep_busy(house)
+            keep_busy(house, live_through(house))
             shoot(browser, house, folder, only)
         finally:
             house.stop()

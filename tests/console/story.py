@@ -148,14 +148,16 @@ def write_history(place: Path) -> None:
         reactor.result_of(database.stop())
 
 
-def live_through(house: House) -> None:
-    """What an operator did today: groups, keys, and accounts in every state."""
+def live_through(house: House) -> dict[str, str]:
+    """What an operator did today: groups, keys, and accounts in every state. Gives the keys."""
     house.admin(
         "/api/groups/default", {"display_name": "Everybody", "policy": "round_robin"}, "PUT"
     )
     team = {"display_name": "Team", "policy": "least_used", "max_in_flight": 8}
     house.admin("/api/groups/team", team, "PUT")
-    house.admin("/api/groups/research", {"display_name": "Research", "cooldown_seconds": 45}, "PUT")
+    house.admin(
+        "/api/groups/research", {"display_name": "Research", "policy": "round_robin"}, "PUT"
+    )
     keys = {each["name"]: house.admin("/api/keys", each)["key"] for each in KEYS}
     house.admin(f"/api/tokens/{house.account('archive')['id']}/disable", {})
     for name in (each["name"] for each in accounts() if each["name"] != "archive"):
@@ -176,8 +178,14 @@ def live_through(house: House) -> None:
             "reason": "TEMPORARILY_SUSPENDED",
             "message": "Your User ID (d-000000.borrowed) temporarily is suspended.",
         },
-        {"account": "weekend", "status": 429, "error": "ThrottlingException", "times": 9},
+        {"account": "weekend", "status": 429, "error": "ThrottlingException"},
     )
+    for _ in range(4):
+        house.ask("One more thing.", key=keys["grace-desktop"])
+    for number in range(3):
+        house.ask(f"Topic {number}.", key=keys["notebooks"], group="research")
+    house.emulator.reset()
+    return keys
 
 
 def _park(house: House, name: str, how: str) -> None:

@@ -124,7 +124,7 @@ class Gate:
     async def token(self, name: str) -> dict[str, Any]:
         """The account of that name as this service sees it."""
         listed = await self.told("GET", "/api/tokens?page_size=100")
-        (found,) = [item for item in listed["items"] if item["name"] == name]
+        (found,) = [item for item in listed["tokens"] if item["name"] == name]
         return dict(found)
 
 

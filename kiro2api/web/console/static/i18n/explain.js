@@ -9,7 +9,7 @@ export const en = {
   "explain.model": "Model", "explain.known": "Known model", "explain.window": "Context window", "explain.tokens": "Estimated input tokens",
   "explain.size": "Size of {part}", "explain.octets": "{count} bytes", "explain.accounts": "Accounts that may serve it",
   "explain.upstream-model": "Upstream model", "explain.offered": "Offered", "explain.how": "How it is asked", "explain.unknown": "Not known yet",
-  "explain.fields": "native fields", "explain.tags": "thinking tags", "explain.replay": "replays thinking", "explain.cache": "cache points",
+  "explain.fields": "native fields", "explain.tags": "thinking tags", "explain.replay": "replays thinking", "explain.cache": "cache points", "explain.plainly": "plainly",
 };
 export const zh = {
   "explain.hint": "粘贴客户端请求,查看将要发送的内容及原因。不会实际发送。",
@@ -21,5 +21,5 @@ export const zh = {
   "explain.model": "模型", "explain.known": "已知模型", "explain.window": "上下文窗口", "explain.tokens": "估算输入 token 数",
   "explain.size": "{part} 大小", "explain.octets": "{count} 字节", "explain.accounts": "可用账号",
   "explain.upstream-model": "上游模型", "explain.offered": "是否提供", "explain.how": "请求方式", "explain.unknown": "尚不清楚",
-  "explain.fields": "原生字段", "explain.tags": "思考标签", "explain.replay": "回传思考内容", "explain.cache": "缓存点",
+  "explain.fields": "原生字段", "explain.tags": "思考标签", "explain.replay": "回传思考内容", "explain.cache": "缓存点", "explain.plainly": "普通方式",
 };

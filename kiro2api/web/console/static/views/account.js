@@ -1,14 +1,15 @@
 // One account: how it stands, what it may do, and everything that can be done to it.
-import { ALL_GROUPS, del, patch, post, useData } from "../api.js";
+import { ALL_GROUPS, del, patch, post, query, useData } from "../api.js";
 import { useNews } from "../events.js";
 import { html, useCallback, useState } from "../lib.js";
 import { distance, duration, moment, number, percent, t, word } from "../i18n.js";
-import { go, tell } from "../state.js";
+import { address, go, tell } from "../state.js";
 import { Confirm, FormDialog } from "../parts/dialog.js";
 import { Check, Select, TextField } from "../parts/field.js";
 import { Badge, Bar, Button, Card, Facts, Loading, Note, PageHead, Problem } from "../parts/plain.js";
 import { state_of, tone_of } from "../parts/states.js";
 import { LogInAgain } from "./accounts_add.js";
+import { Status } from "./requests.js";
 
 /** What is left of an account's credits. */
 export function Credits({ quota, long }) {
@@ -68,6 +69,16 @@ function Advice({ row, log_in }) {
     ${state === "rejected" && row.auth_type !== "api_key" && html`<span class="push"><${Button} little onClick=${log_in}>${t("accounts.log-in-again")}<//></span>`}</div><//>`;
 }
 
+/** What it was asked last. */
+function Latest({ name }) {
+  const { data } = useData(query("/api/requests", { account: name, page_size: 6 }));
+  if (!data || !data.items.length) return null;
+  return html`<${Card} title=${t("requests.latest")} flush actions=${html`<a class="small" href=${address("requests", "", { account: name })}>${t("requests.all-of")}</a>`}>
+    <div class="scroll" tabindex="0" role="region" aria-label=${t("requests.latest")}><table class="list"><thead><tr><th scope="col">${t("requests.at")}</th><th scope="col">${t("requests.status")}</th><th scope="col">${t("requests.model")}</th><th scope="col" class="right">${t("requests.total")}</th></tr></thead>
+    <tbody>${data.items.map((row) => html`<tr key=${row.id}><td><a class="nowrap number" href=${address("requests", row.request_id)}>${distance(row.started)}</a></td>
+      <td><${Status} row=${row} /></td><td>${row.upstream_model || row.model}</td><td class="right number">${duration(row.total_seconds)}</td></tr>`)}</tbody></table></div><//>`;
+}
+
 export function Account({ id }) {
   const { data: row, error, again } = useData(`/api/tokens/${encodeURIComponent(id)}`);
   const { data: groups } = useData(ALL_GROUPS);
@@ -93,7 +104,7 @@ export function Account({ id }) {
       ${!["ready", "disabled"].includes(row.status) && html`<${Button} icon="play" onClick=${() => act.unpark(row)}>${t("accounts.unpark-short")}<//>`}
       <${Button} icon=${row.enabled ? "pause" : "play"} onClick=${() => act.turn(row)}>${t(row.enabled ? "accounts.disable-short" : "accounts.enable-short")}<//>
       <span class="push"><${Button} kind="danger" icon="trash" disabled=${row.source === "configured"} title=${row.source === "configured" ? t("accounts.configured-hint") : undefined} onClick=${() => open("delete")}>${t("action.delete")}<//></span></div>
-    <div class="grid two">
+    <div class="grid two"><div class="column">
       <${Card} title=${t("accounts.standing")}><${Facts} rows=${[
         [t("accounts.state"), html`<${Badge} tone=${tone_of(state_of(row))}>${word("state-of", state_of(row))}<//>`],
         [t("accounts.reason"), ["cooling", "rejected"].includes(row.status) && row.error ? word("reason", row.error) : ""],
@@ -106,13 +117,14 @@ export function Account({ id }) {
       ]} /><//>
       <${Card} title=${t("accounts.credits")}><div class="stack"><${Credits} quota=${row.quota} long />
         <${Facts} rows=${[[t("accounts.subscription"), row.subscription], [t("accounts.checked"), row.quota && row.quota.checked_at && distance(row.quota.checked_at)]]} /></div><//>
-      <${Card} title=${t("accounts.about")}><${Facts} rows=${[
+      </div><div class="column"><${Card} title=${t("accounts.about")}><${Facts} rows=${[
         [t("accounts.id"), html`<code>${row.id}</code>`], [t("accounts.source"), word("source-of", row.source)], [t("accounts.group"), row.group],
         [t("accounts.order"), number(row.order)], [t("accounts.region"), row.region], [t("accounts.profile-region"), row.profile_region],
         [t("accounts.max-in-flight"), row.max_in_flight ? number(row.max_in_flight) : t("accounts.as-group")],
         [t("accounts.rpm"), row.requests_per_minute ? number(row.requests_per_minute) : t("accounts.as-group")],
-      ]} /><//>
+      ]} /><//></div>
     </div>
+    <${Latest} name=${row.name} />
     ${dialog === "edit" && html`<${Edit} row=${row} groups=${names} onClose=${() => open(null)} onSaved=${() => { open(null); again(); }} />`}
     ${dialog === "login" && html`<${LogInAgain} row=${row} onClose=${() => open(null)} onAdded=${again} />`}
     ${dialog === "delete" && html`<${Confirm} title=${t("accounts.delete", { name: row.name })} submit=${t("action.delete")} save=${remove} onClose=${() => open(null)}>${t("accounts.delete-hint")}<//>`}

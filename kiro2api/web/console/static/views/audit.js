@@ -2,6 +2,7 @@
 import { query, usePages } from "../api.js";
 import { html } from "../lib.js";
 import { moment, t, word } from "../i18n.js";
+import { address } from "../state.js";
 import { Card, Empty, Loading, PageHead, Problem } from "../parts/plain.js";
 import { Older, Table } from "../parts/table.js";
 
@@ -14,13 +15,20 @@ function Detail({ detail }) {
     <span class="soft">${name}</span> <code>${typeof value === "string" ? value : JSON.stringify(value)}</code></span>`)}</span>`;
 }
 
+/** What it was done to; an account by its name, since ids tell nobody anything. */
+function Subject({ row }) {
+  if (!row.subject) return "–";
+  if (row.action.startsWith("account.") && row.detail?.name) return html`<a href=${address("accounts", row.subject)}>${row.detail.name}</a>`;
+  return html`<code class="break">${row.subject}</code>`;
+}
+
 export default function Audit() {
   const { items, next, error, loading, again, older } = usePages(query("/api/audit", { page_size: SIZE }), (found) => found.before);
   const columns = [
     { name: "at", title: t("audit.at"), lead: true, draw: (row) => html`<span class="nowrap number">${moment(row.at, { dateStyle: "medium", timeStyle: "medium" })}</span>` },
     { name: "actor", title: t("audit.actor"), draw: (row) => row.actor },
-    { name: "action", title: t("audit.action"), draw: (row) => word("audit.did", row.action) },
-    { name: "subject", title: t("audit.subject"), draw: (row) => (row.subject ? html`<code class="break">${row.subject}</code>` : "–") },
+    { name: "action", title: t("audit.action"), draw: (row) => html`<span class="nowrap">${word("audit.did", row.action)}</span>` },
+    { name: "subject", title: t("audit.subject"), draw: (row) => html`<${Subject} row=${row} />` },
     { name: "detail", title: t("audit.detail"), draw: (row) => html`<${Detail} detail=${row.detail} />` },
   ];
   return html`<div class="page"><${PageHead} title=${t("nav.audit")} hint=${t("audit.hint")} />

@@ -35,7 +35,7 @@ function Told({ told }) {
           [t("explain.tokens"), tokens && number(tokens.estimate)],
           ...Object.entries(sizes || {}).map(([name, octets]) => [t("explain.size", { part: name }), t("explain.octets", { count: number(octets) })]),
         ]} />
-        ${told.notes && html`<ul class="stack tight small soft">${told.notes.map((note) => html`<li>${note}</li>`)}</ul>`}
+        ${told.notes && told.notes.length > 0 && html`<ul class="stack tight small soft notes">${told.notes.map((note) => html`<li>${note}</li>`)}</ul>`}
       <//>
       <${Card} title=${t("explain.repairs")}>
         ${repairs && repairs.length
@@ -53,7 +53,8 @@ function Told({ told }) {
           <td><span class="row tight">${each.additional_fields && html`<${Badge} dot=${false}>${t("explain.fields")}<//>`}
             ${each.thinking_tags && html`<${Badge} dot=${false}>${t("explain.tags")}<//>`}
             ${each.replays_thinking && html`<${Badge} dot=${false}>${t("explain.replay")}<//>`}
-            ${each.cache_points > 0 && html`<${Badge} dot=${false}>${t("explain.cache")}<//>`}</span></td></tr>`)}</tbody></table></div><//>`}
+            ${each.cache_points > 0 && html`<${Badge} dot=${false}>${t("explain.cache")}<//>`}
+            ${!(each.additional_fields || each.thinking_tags || each.replays_thinking || each.cache_points > 0) && html`<span class="soft">${t("explain.plainly")}</span>`}</span></td></tr>`)}</tbody></table></div><//>`}
     ${payload && html`<${Card} title=${t("explain.payload")} actions=${html`<${CopyButton} little text=${pretty(payload)}>${t("action.copy")}<//>`}>
       <pre tabindex="0" data-payload>${pretty(payload)}</pre><//>`}
     ${told.headers && html`<${Card} title=${t("explain.headers")}><p class="mono break">${told.headers.join(", ")}</p><//>`}

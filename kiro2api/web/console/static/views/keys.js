@@ -48,6 +48,7 @@ function KeyForm({ old, groups, onClose, onSaved }) {
 
 function Spent({ row }) {
   const parts = [["spent_today", "credits_per_day", "keys.today"], ["spent_month", "credits_per_month", "keys.month"]];
+  if (row.spent_month == null) return html`<span class="soft">–</span>`;
   return html`<div class="stack tight">${parts.map(([spent, limit, label]) => html`<div class="stack tight">
     <span class="small number nowrap">${t(label, { spent: number(row[spent], 2) })}${row[limit] ? ` / ${number(row[limit], 2)}` : ""}</span>
     ${row[limit] ? html`<${Bar} share=${1 - (row[spent] || 0) / row[limit]} label=${t("keys.left")} />` : null}</div>`)}</div>`;
@@ -84,7 +85,7 @@ export default function Keys() {
     { name: "groups", title: t("keys.groups"), draw: (row) => all(row.groups) },
     { name: "models", title: t("keys.models"), draw: (row) => html`<span class="break">${all(row.models)}</span>` },
     { name: "spent", title: t("keys.spent"), draw: (row) => html`<${Spent} row=${row} />` },
-    { name: "used", title: t("keys.last-used"), draw: (row) => (row.last_used ? html`<span title=${moment(row.last_used)}>${distance(row.last_used)}</span>` : t("state.never")) },
+    { name: "used", title: t("keys.last-used"), draw: (row) => (row.last_used ? html`<span title=${moment(row.last_used)}>${distance(row.last_used)}</span>` : row.source === "configured" ? "–" : t("state.never")) },
     { name: "actions", title: t("action.more"), right: true, draw: (row) => (row.source === "configured"
       ? html`<span class="soft small">${t("keys.configured")}</span>`
       : html`<span class="row tight end">

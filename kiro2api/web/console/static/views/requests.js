@@ -15,7 +15,7 @@ const TONES = { served: "good", failed: "bad", abandoned: "warn" };
 
 const utc = (local) => (local ? new Date(local).toISOString() : "");
 
-function Status({ row }) {
+export function Status({ row }) {
   return html`<span class="stack tight"><span><${Badge} tone=${TONES[row.outcome] || ""}>${row.status} ${word("requests.outcome", row.outcome)}<//></span>
     ${row.error && html`<span class="soft small">${row.error}</span>`}</span>`;
 }
@@ -31,14 +31,13 @@ function List({ asked }) {
   const change = (name) => (value) => set((old) => ({ ...old, [name]: value }));
   const apply = (event) => { event.preventDefault(); count(0); go("requests", "", draft); };
   const columns = [
-    { name: "at", title: t("requests.at"), lead: true, draw: (row) => html`<a class="nowrap number" href=${address("requests", row.request_id)}>${moment(row.started, { dateStyle: "short", timeStyle: "medium" })}</a>` },
+    { name: "at", title: t("requests.at"), lead: true, draw: (row) => html`<a class="nowrap number" href=${address("requests", row.request_id)}>${moment(row.started, { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" })}</a>` },
     { name: "status", title: t("requests.status"), draw: (row) => html`<${Status} row=${row} />` },
     { name: "model", title: t("requests.model"), draw: (row) => html`<span class="nowrap">${row.model}</span>` },
     { name: "account", title: t("requests.account"), draw: (row) => html`<span class="nowrap">${row.account || "–"}</span>` },
-    { name: "key", title: t("requests.key"), draw: (row) => row.key },
-    { name: "first", title: t("requests.first"), right: true, draw: (row) => duration(row.first_event_seconds) },
-    { name: "total", title: t("requests.total"), right: true, draw: (row) => duration(row.total_seconds) },
-    { name: "tokens", title: t("requests.tokens"), right: true, draw: (row) => `${compact(row.input_tokens)} / ${compact(row.output_tokens)}` },
+    { name: "key", title: t("requests.key"), draw: (row) => html`<span class="nowrap">${row.key || "–"}</span>` },
+    { name: "times", title: t("requests.times"), right: true, draw: (row) => html`<span class="nowrap">${duration(row.first_event_seconds)} / ${duration(row.total_seconds)}</span>` },
+    { name: "tokens", title: t("requests.tokens"), right: true, draw: (row) => html`<span class="nowrap">${compact(row.input_tokens)} / ${compact(row.output_tokens)}</span>` },
     { name: "credits", title: t("requests.credits"), right: true, draw: (row) => number(row.credits, 3) },
   ];
   const csv = query("/api/requests.csv", sent);
