@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
 
+from kiro2api.accounts.logins import Login
 from kiro2api.accounts.notices import Notice
 from kiro2api.accounts.status import AccountStatus
 from kiro2api.metering import Totals
@@ -73,6 +74,35 @@ class Told(msgspec.Struct, frozen=True, tag="told"):
     notice: Notice
 
 
+class LoginTurned(msgspec.Struct, frozen=True, tag="login"):
+    """How a login stands; also to a worker. No secret is in it."""
+
+    login: Login
+
+
+class Enquiry(msgspec.Struct, frozen=True, tag="enquiry"):
+    """What does each of the others know of ``subject``? Also to a worker: it is to ``Reply``.
+
+    ``asker`` is who asks, and set by the supervisor.
+    """
+
+    question: int
+    about: str
+    subject: str
+    asker: int = 0
+
+
+class Reply(msgspec.Struct, frozen=True, tag="reply"):
+    """One worker's answer to the ``Enquiry`` of that number and asker; passed on to that one.
+
+    ``told`` is any JSON: nobody on the way reads it.
+    """
+
+    asker: int
+    question: int
+    told: msgspec.Raw
+
+
 class Ask(msgspec.Struct, frozen=True, tag="ask"):
     """What does everybody together know?"""
 
@@ -89,11 +119,30 @@ class Answer(msgspec.Struct, frozen=True, tag="answer"):
     overview: Overview
 
 
+class Expect(msgspec.Struct, frozen=True, tag="expect"):
+    """So many replies will come to the ``Enquiry`` of that number."""
+
+    question: int
+    replies: int
+
+
 class Leave(msgspec.Struct, frozen=True, tag="leave"):
     """Deliver what is under way and end."""
 
 
-Message: TypeAlias = Hello | Serving | Report | Told | Ask | Answer | Leave
+Message: TypeAlias = (
+    Hello
+    | Serving
+    | Report
+    | Told
+    | LoginTurned
+    | Enquiry
+    | Reply
+    | Ask
+    | Answer
+    | Expect
+    | Leave
+)
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Message).decode

@@ -4,16 +4,16 @@
 Must not know how a token is renewed, nor what a failure costs the account.
 """
 
-from collections import deque
 from collections.abc import Set as AbstractSet
 from typing import Final, Protocol
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from kiro2api.accounts.abreast import Abreast
 from kiro2api.accounts.account import Account
 from kiro2api.accounts.penalties import Penalty, State
 from kiro2api.errors import UpstreamFault
@@ -57,10 +57,8 @@ class KeeperService(Service):
         self._every = every
         self.ahead = ahead
         self.spread = spread
-        self._abreast = abreast
-        self._queue: deque[Account] = deque()
-        self._queued: set[str] = set()
-        self._workers: set[Deferred[None]] = set()
+        self._line = Abreast(self._work, abreast)
+        self._found: dict[str, Account] = {}
         self._failures: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
         self._loop = LoopingCall(self._look)
@@ -76,13 +74,7 @@ class KeeperService(Service):
         super().stopService()
         if self._loop.running:
             self._loop.stop()
-        self._queue.clear()
-        self._queued.clear()
-        workers = tuple(self._workers)
-        ended = DeferredList(workers, consumeErrors=True)
-        for worker in workers:
-            worker.cancel()
-        return ended.addCallback(lambda _: None)
+        return self._line.stop()
 
     def _look(self) -> None:
         # A LoopingCall whose function raises never runs again.
@@ -90,17 +82,16 @@ class KeeperService(Service):
             self._enqueue()
         except Exception:  # noqa: BLE001
             self._log.failure("the keeper could not look for expiring tokens")
-        while self._queue and len(self._workers) < self._abreast:
-            self._employ()
+        self._line.employ()
 
     def _enqueue(self) -> None:
         now = self._clock.seconds()
         renewable = self._pool.renewable(now)
         self._forget({account.fingerprint for account, _ in renewable})
         for account, expires_at in renewable:
-            if account.fingerprint not in self._queued and self._due(account, expires_at, now):
-                self._queued.add(account.fingerprint)
-                self._queue.append(account)
+            if account.fingerprint not in self._line and self._due(account, expires_at, now):
+                self._found[account.fingerprint] = account
+                self._line.put(account.fingerprint)
 
     def _forget(self, known: AbstractSet[str]) -> None:
         """Accounts come and go: what is noted of those that went would pile up."""
@@ -113,22 +104,10 @@ class KeeperService(Service):
             return False
         return expires_at - self.ahead - _share(account) * self.spread <= now
 
-    def _employ(self) -> None:
-        worker = Deferred.fromCoroutine(self._work())
-        self._workers.add(worker)
-
-        def done(result: object) -> None:
-            self._workers.discard(worker)
-
-        worker.addBoth(done)
-
-    async def _work(self) -> None:
-        while self._queue:
-            account = self._queue.popleft()
-            try:
-                await self._keep(account)
-            finally:
-                self._queued.discard(account.fingerprint)
+    async def _work(self, fingerprint: str) -> None:
+        account = self._found.pop(fingerprint, None)
+        if account is not None:
+            await self._keep(account)
 
     async def _keep(self, account: Account) -> None:
         fingerprint = account.fingerprint

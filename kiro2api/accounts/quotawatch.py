@@ -4,7 +4,6 @@
 Must not know how it is read, nor what follows from it. A read that fails changes nothing.
 """
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
@@ -15,9 +14,11 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from kiro2api.accounts.abreast import Abreast
 from kiro2api.accounts.account import Account
 from kiro2api.accounts.interfaces import ILeases, StoredAccount
 from kiro2api.accounts.leases import UNCONTENDED, FreeLeases
+from kiro2api.accounts.passengers import Passengers
 from kiro2api.accounts.quota import Quota, decode_quota, encode_quota
 from kiro2api.errors import AccessRefused, NotFound, ShuttingDown, UpstreamFault
 
@@ -104,17 +105,14 @@ class QuotaWatch(Service):
         self._leases = FreeLeases() if leases is None else leases
         self._worth = worth
         self.every = every
-        self._abreast = abreast
+        self._line = Abreast(self._turn, abreast)
         self._floor = floor
         self._due: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._checked_at: dict[str, float] = {}
         self._latest: dict[str, Quota] = {}
-        self._queue: deque[str] = deque()
-        self._queued: set[str] = set()
-        self._workers: set[Deferred[None]] = set()
         self._flights: dict[str, Deferred[None]] = {}
-        self._waiting: dict[str, dict[Deferred[Quota], None]] = {}
+        self._passengers: Passengers[Quota] = Passengers()
         self._stopped = False
         self.on_known: Callable[[str, Quota, float], None] = _tell_nobody
         """Told the fingerprint, the quota and when it was read (epoch seconds)."""
@@ -147,11 +145,10 @@ class QuotaWatch(Service):
         self._stopped = True
         if self._loop.running:
             self._loop.stop()
-        self._queue.clear()
-        pending = (*self._workers, *self._flights.values())
-        ended = DeferredList(pending, consumeErrors=True)
-        for each in pending:
-            each.cancel()
+        flights = tuple(self._flights.values())
+        ended = DeferredList((self._line.stop(), *flights), consumeErrors=True)
+        for flight in flights:
+            flight.cancel()
         return ended.addCallback(lambda _: None)
 
     # ── asking ───────────────────────────────────────────────────────────────
@@ -182,9 +179,7 @@ class QuotaWatch(Service):
             age = self._clock.seconds() - self._checked_at[fingerprint]
             if 0 <= age < self._floor:
                 return succeed(latest)
-        waiting = self._waiting.setdefault(fingerprint, {})
-        waiter: Deferred[Quota] = Deferred(lambda gone: waiting.pop(gone, None))
-        waiting[waiter] = None
+        waiter = self._passengers.board(fingerprint)
         if fingerprint not in self._flights:
             self._depart(account)
         return waiter
@@ -197,8 +192,7 @@ class QuotaWatch(Service):
             self._enqueue(self._clock.seconds())
         except Exception:  # noqa: BLE001
             self._log.failure("the quota watch could not look for accounts")
-        while self._queue and len(self._workers) < self._abreast:
-            self._employ()
+        self._line.employ()
 
     def _enqueue(self, now: float) -> None:
         accounts = self._pool.accounts()
@@ -207,9 +201,8 @@ class QuotaWatch(Service):
             due = self._due.get(fingerprint)
             if due is None:
                 due = self._due[fingerprint] = self._first(len(accounts), now)
-            if due <= now and fingerprint not in self._queued and self._worth(account):
-                self._queued.add(fingerprint)
-                self._queue.append(fingerprint)
+            if due <= now and fingerprint not in self._line and self._worth(account):
+                self._line.put(fingerprint)
         if len(self._due) > len(accounts):
             known = {account.fingerprint for account in accounts}
             for fingerprint in self._due.keys() - known:
@@ -229,23 +222,6 @@ class QuotaWatch(Service):
     def _forget(self, fingerprint: str) -> None:
         for known in (self._due, self._failures, self._checked_at, self._latest):
             known.pop(fingerprint, None)
-
-    def _employ(self) -> None:
-        worker = Deferred.fromCoroutine(self._work())
-        self._workers.add(worker)
-
-        def done(result: object) -> None:
-            self._workers.discard(worker)
-
-        worker.addBoth(done)
-
-    async def _work(self) -> None:
-        while self._queue:
-            fingerprint = self._queue.popleft()
-            try:
-                await self._turn(fingerprint)
-            finally:
-                self._queued.discard(fingerprint)
 
     async def _turn(self, fingerprint: str) -> None:
         """One account's turn, if no other process has taken it."""
@@ -337,15 +313,7 @@ class QuotaWatch(Service):
 
     def _land(self, result: Quota | Failure, fingerprint: str) -> None:
         self._flights.pop(fingerprint, None)
-        for waiter in tuple(self._waiting.pop(fingerprint, {})):
-            if waiter.called:
-                continue
-            if isinstance(result, Failure):
-                # One Failure each: Deferreds change the Failures that pass through them.
-                assert result.value is not None
-                waiter.errback(Failure(result.value.with_traceback(None)))
-            else:
-                waiter.callback(result)
+        self._passengers.land(fingerprint, result)
 
 
 def _tell_nobody(fingerprint: str, quota: Quota, checked_at: float) -> None:

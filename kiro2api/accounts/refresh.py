@@ -29,6 +29,7 @@ from kiro2api.accounts.interfaces import (
 )
 from kiro2api.accounts.keyring import Keyring
 from kiro2api.accounts.leases import UNCONTENDED, FreeLeases, Turns
+from kiro2api.accounts.passengers import Passengers
 from kiro2api.errors import CredentialsRejected, UpstreamFault, UpstreamUnavailable
 
 _FIRST_RETRY: Final = 1.0
@@ -72,9 +73,7 @@ class RefreshOnce:
         self._store = store
         self._keyring = keyring
         self._clock = clock
-        # Every waiter has a Deferred of its own: a shared one would cancel for all (and a dict
-        # keeps their order while one can leave at no cost).
-        self._waiting: dict[str, dict[Deferred[Credentials], None]] = {}
+        self._passengers: Passengers[Credentials] = Passengers()
         self._flights: dict[str, Deferred[None]] = {}
         self._unsaved: dict[str, _Unsaved] = {}
         self._renewed_at: dict[str, float] = {}
@@ -100,13 +99,7 @@ class RefreshOnce:
             ``store_failed`` if the credentials were renewed but cannot be stored at the moment.
         """
         fingerprint = account.fingerprint
-        waiting = self._waiting.setdefault(fingerprint, {})
-
-        def leave(waiter: Deferred[Credentials]) -> None:
-            waiting.pop(waiter, None)
-
-        waiter: Deferred[Credentials] = Deferred(leave)
-        waiting[waiter] = None
+        waiter = self._passengers.board(fingerprint)
         if fingerprint not in self._flights:
             self._depart(account)
         return waiter
@@ -300,15 +293,7 @@ class RefreshOnce:
     ) -> None:
         # Whoever asks from now on begins a new flight, also out of a callback below.
         del self._flights[fingerprint]
-        for waiter in tuple(self._waiting.pop(fingerprint, {})):
-            if waiter.called:
-                continue
-            if isinstance(result, Failure):
-                # One Failure each: Deferreds change the Failures that pass through them.
-                assert result.value is not None
-                waiter.errback(Failure(result.value.with_traceback(None)))
-            else:
-                waiter.callback(result)
+        self._passengers.land(fingerprint, result)
         flight.callback(None)
 
 

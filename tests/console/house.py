@@ -126,6 +126,10 @@ class House:
             time.sleep(0.1)
         raise RuntimeError(f"there is no record of {self._last!r}")
 
+    def metrics(self) -> str:
+        """What Prometheus is told."""
+        return fetch(f"{self.url}/metrics", headers=_AS_ADMIN)[2].decode()
+
     def account(self, name: str) -> dict[str, Any]:
         """An account as the API tells it."""
         items = self.admin(f"/api/tokens?q={name}")["tokens"]

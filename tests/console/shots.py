@@ -5,6 +5,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from tests.console.browser import launched
@@ -88,12 +89,29 @@ def shoot(browser: Browser, house: House, folder: Path, only: str) -> None:
         for line in visitor.trouble.found():
             print(f"{look}: {line}")
         visitor.context.close()
+    for_readme(browser, house, folder, only)
     visitor = Visitor(browser, house.url)
     visitor.go()
     visitor.log_in(CLIENT)
     visitor.settle()
     picture(visitor, folder, "usage-light", only)
     visitor.context.close()
+
+
+def for_readme(browser: Browser, house: House, folder: Path, only: str) -> None:
+    """The two pictures of etc/screenshots: one screen each, in few colours."""
+    for name, place, dark in (("dashboard", "dashboard", False), ("accounts", "accounts", True)):
+        visitor = Visitor(browser, house.url, dark=dark)
+        visitor.go()
+        visitor.log_in(ADMIN)
+        visitor.settle()
+        visitor.go(place)
+        picture(visitor, folder, f"readme-{name}", only, whole=False)
+        visitor.context.close()
+        if (file := folder / f"readme-{name}.png").exists():
+            with Image.open(file) as full:
+                few = full.convert("RGB").quantize(200, dither=Image.Dither.NONE)
+            few.save(file, optimize=True)
 
 
 def dialogs(visitor: Visitor, folder: Path, look: str) -> None:

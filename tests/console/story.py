@@ -104,7 +104,7 @@ def _record(dice: random.Random, number: int, started: float) -> Record:
     first = dice.lognormvariate(0.1, 0.4) if outcome != "failed" else None
     total = (first or 0.4) + output / dice.uniform(55, 90)
     tried = dice.random() < 0.06 and outcome == "served"
-    attempts = (Attempt(account, upstream, error or outcome, status, total),)
+    attempts: tuple[Attempt, ...] = (Attempt(account, upstream, error or outcome, status, total),)
     if tried:
         attempts = (Attempt("weekend", upstream, "throttled", 429, 0.31), *attempts)
     return Record(
@@ -158,7 +158,9 @@ def live_through(house: House) -> dict[str, str]:
     house.admin(
         "/api/groups/research", {"display_name": "Research", "policy": "round_robin"}, "PUT"
     )
-    keys = {each["name"]: house.admin("/api/keys", each)["key"] for each in KEYS}
+    keys: dict[str, str] = {
+        str(each["name"]): house.admin("/api/keys", each)["key"] for each in KEYS
+    }
     house.admin(f"/api/tokens/{house.account('archive')['id']}/disable", {})
     for name in (each["name"] for each in accounts() if each["name"] != "archive"):
         house.admin(f"/api/tokens/{house.account(name)['id']}/quota", {})
@@ -180,8 +182,8 @@ def live_through(house: House) -> dict[str, str]:
         },
         {"account": "weekend", "status": 429, "error": "ThrottlingException"},
     )
-    for _ in range(4):
-        house.ask("One more thing.", key=keys["grace-desktop"])
+    for number in range(6):
+        house.ask(f"Another thing, number {number}.", key=keys["grace-desktop"])
     for number in range(3):
         house.ask(f"Topic {number}.", key=keys["notebooks"], group="research")
     house.emulator.reset()

@@ -1,8 +1,10 @@
 """The dashboard: numbers, charts, and what runs at this moment."""
 
 import threading
+from collections import defaultdict
 
 from playwright.sync_api import expect
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.console.house import House
 from tests.console.visitor import Visitor
@@ -30,6 +32,26 @@ def test_numbers(admin: Visitor, house: House) -> None:
     expect(first).not_to_have_text(str(before + 1))
     admin.page.locator("a", has_text="Ready").click()
     admin.title("Accounts")
+
+
+def test_three_tell_the_same(admin: Visitor, house: House) -> None:
+    """The console, the statistics route and the metrics show one and the same numbers."""
+    assert house.ask("To be told three times.") == 200
+    house.stored()
+    totals = house.admin("/api/stats")["totals"]
+    counted: defaultdict[str, float] = defaultdict(float)
+    for family in text_string_to_metric_families(house.metrics()):
+        for sample in family.samples:
+            counted[sample.name] += sample.value
+    assert counted["kiro2api_requests_total"] == totals["requests"]
+    assert round(counted["kiro2api_credits_total"], 6) == round(totals["credits"], 6)
+    kinds = ("input", "output", "cache_read", "cache_write")
+    assert counted["kiro2api_tokens_total"] == sum(totals[f"{kind}_tokens"] for kind in kinds)
+    admin.go()
+    shown = admin.page.locator(".grid.stats .value").all_inner_texts()
+    assert shown[0] == str(totals["requests"])
+    assert float(shown[1].rstrip("%")) == round(totals["success_rate"] * 100, 1)
+    assert float(shown[5]) == round(totals["credits"], 2)
 
 
 def test_running_request_is_cancelled(admin: Visitor, house: House) -> None:

@@ -50,7 +50,7 @@ class WordsTests(SynchronousTestCase):
 
     def test_every_used_key_exists(self) -> None:
         """A key nobody knows shows itself to the reader."""
-        used = set()
+        used: set[str] = set()
         for path in [*STATIC.glob("*.js"), *STATIC.glob("parts/*.js"), *STATIC.glob("views/*.js")]:
             for found in USED.findall(path.read_text("utf-8")):
                 used.update(filter(None, found))
