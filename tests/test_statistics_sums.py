@@ -35,6 +35,13 @@ class SumsTests(SynchronousTestCase):
         self.assertEqual(sum(sums.first_event_classes.values()), 2)
         self.assertEqual((sums.total_seconds, sum(sums.total_classes.values())), (2.5, 1))
 
+    def test_add_without_classes(self) -> None:
+        """Durations are summed, and told apart by nobody."""
+        sums = Sums()
+        sums.add(record(first_event_seconds=0.5, total_seconds=2.0), classed=False)
+        self.assertEqual((sums.first_event_seconds, sums.total_seconds), (0.5, 2.0))
+        self.assertEqual((sums.first_event_classes, sums.total_classes), ({}, {}))
+
     def test_merge(self) -> None:
         """Sums of sums are the sums of all."""
         records = [record(first_event_seconds=0.1 * n, total_seconds=n + 1) for n in range(9)]
