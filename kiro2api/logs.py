@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from time import gmtime, strftime
 from typing import Any, Final, Protocol
 
@@ -66,13 +66,29 @@ class Stream(Protocol):
         """Let it out."""
 
 
+class Threshold:
+    """The least important level that is shown, which may change at any time.
+
+    :param level: one of ``LEVELS``.
+    """
+
+    def __init__(self, level: str) -> None:
+        self.least = LEVELS.index(level)
+
+    def set(self, level: str) -> None:
+        """Show what is at least as important as ``level``."""
+        self.least = LEVELS.index(level)
+        # Who logs asks txaio first, so that lines nobody wants cost nothing.
+        txaio.tx.set_global_log_level(level)
+
+
 @implementer(ILogObserver)
 class LineObserver:
     """Writes events to a stream; a stream that fails loses lines, never the service."""
 
-    def __init__(self, stream: Stream, level: str, json: bool) -> None:
+    def __init__(self, stream: Stream, threshold: Threshold, json: bool) -> None:
         self._stream = stream
-        self._least = LEVELS.index(level)
+        self._threshold = threshold
         self._json = json
         self._second = -1
         self._second_text = ""
@@ -87,10 +103,11 @@ class LineObserver:
         rank = _RANK.get(event.get("log_level", LogLevel.info), 2)
         if rank == 1 and event.get("txaio_trace"):
             rank = 0
-        if rank < self._least:
+        least = self._threshold.least
+        if rank < least:
             return
         namespace = str(event.get("log_namespace") or "-")
-        if rank == 2 and self._least == 2 and _is_noise(namespace, event):
+        if rank == 2 and least == 2 and _is_noise(namespace, event):
             return
         self._write((self._object if self._json else self._line)(rank, namespace, event))
 
@@ -159,13 +176,14 @@ class LineObserver:
 _JSON: Final = msgspec.json.Encoder()
 
 
-def line_observer(stream: Stream, level: str, format: str) -> LineObserver:
+def line_observer(stream: Stream, level: str | Threshold, format: str) -> LineObserver:
     """An observer for twisted.logger.
 
-    :param level: the least important level shown, one of ``LEVELS``.
+    :param level: the least important level shown, one of ``LEVELS``, or what decides that.
     :param format: ``text`` or ``json``.
     """
-    return LineObserver(stream, level, format == "json")
+    threshold = level if isinstance(level, Threshold) else Threshold(level)
+    return LineObserver(stream, threshold, format == "json")
 
 
 def open_log_file(path: str) -> Stream:
@@ -255,6 +273,7 @@ def install(
     level: str,
     format: str,
     reactor: IReactorFromThreads | None = None,
+    follow: Callable[[Callable[[str], None]], None] | None = None,
 ) -> IService:
     """Make our lines the ones that twistd, or twist, prints.
 
@@ -262,14 +281,18 @@ def install(
     :param parent: ``options.parent``: the options of twistd or twist; its choice of a log file is
         kept. A choice of another observer (``--logger``, ``--syslog``) is kept, too.
     :param reactor: with one, SIGUSR1 begins a new log file, as with twistd's own.
+    :param follow: is given what sets another level while the service runs.
     :return: the service that ``makeService`` has to return.
     """
-    txaio.tx.set_global_log_level(level)
+    threshold = Threshold(level)
+    threshold.set(level)
+    if follow is not None:
+        follow(threshold.set)
     if parent is None:
         return service
     if "fileLogObserverFactory" in parent:
         # twist: makes the observer itself, from what its options say.
-        parent["fileLogObserverFactory"] = lambda stream: line_observer(stream, level, format)
+        parent["fileLogObserverFactory"] = lambda stream: line_observer(stream, threshold, format)
         parent["logLevel"] = LogLevel.debug
         return service
     path, daemon = parent.get("logfile"), not parent.get("nodaemon")
@@ -281,7 +304,7 @@ def install(
         stream = open_log_file(path or "twistd.log")
         if reactor is not None and isinstance(stream, LogFile):
             _rotate_on_signal(stream, reactor)
-    logged = _Logged(line_observer(stream, level, format))
+    logged = _Logged(line_observer(stream, threshold, format))
     service.setServiceParent(logged)
     return logged
 

@@ -190,6 +190,10 @@ class Gateway(Service):
         name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.host, host.host)
         return f"{scheme}://{f'[{name}]' if ':' in name else name}:{host.port}"
 
+    def follow_level(self, set_level: Callable[[str], None]) -> None:
+        """Log from another level on when an operator wishes so."""
+        self.parts.live.subscribe(["log_level"], lambda now: set_level(now.log_level))
+
     # ── stop ─────────────────────────────────────────────────────────────────
 
     def stopService(self) -> Deferred[None]:

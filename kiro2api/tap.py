@@ -117,6 +117,7 @@ def makeService(options: Options) -> IService:
         level=settings.log_level,
         format=settings.log_format,
         reactor=reactor,
+        follow=getattr(service, "follow_level", None),
     )
 
 

@@ -23,7 +23,7 @@ from zope.interface.verify import verifyObject
 
 from kiro2api import logs
 from kiro2api.accounts.account import Credentials
-from kiro2api.logs import KEPT_FILES, LONGEST, install, line_observer, open_log_file
+from kiro2api.logs import KEPT_FILES, LONGEST, Threshold, install, line_observer, open_log_file
 from kiro2api.redaction import Secret
 
 CANARY = "canary-4711"
@@ -102,6 +102,22 @@ class TextTests(ObserverCase):
     def test_interface(self) -> None:
         """It is an observer as Twisted understands it."""
         verifyObject(ILogObserver, line_observer(self.stream, "info", "text"))
+
+    def test_another_level(self) -> None:
+        """The level may change while the service runs."""
+        level = get_global_log_level()
+        self.addCleanup(set_global_log_level, level)
+        threshold = Threshold("warn")
+        log = Logger(
+            "kiro2api.test", observer=LogPublisher(line_observer(self.stream, threshold, "text"))
+        )
+        log.info("first")
+        threshold.set("debug")
+        log.debug("second")
+        threshold.set("error")
+        log.warn("third")
+        self.assertEqual(self.stream.getvalue().split()[-1], "second")
+        self.assertEqual(self.stream.getvalue().count("\n"), 1)
 
     def test_whole_line(self) -> None:
         """Time to the millisecond, level, short namespace, message."""
