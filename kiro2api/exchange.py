@@ -175,7 +175,12 @@ class Exchanges:
                 if denials >= DENIALS:
                     break
         assert last is not None, "an attempt has failed"
-        raise self._unknown(asking) if _denied(last) else last
+        if _denied(last):
+            raise self._unknown(asking)
+        if overloads and last.retry_after is None:
+            # Whoever tries again sooner meets a model that rests.
+            last.retry_after = self._pool.returns_in(asking.group, wanted)
+        raise last
 
     def _task(self, asking: Asking) -> Task:
         key = conversation_key(asking.conversation)

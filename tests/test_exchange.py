@@ -192,6 +192,16 @@ class ExchangesTests(ExchangeCase):
         self.assertEqual([name for name, _ in client.calls], ["a", "a", "b"])
         self.assertEqual(self.ends(), [[End.FAILED], []])
 
+    def test_overloaded_model_says_when(self) -> None:
+        """Who tries again learns when the model is asked again, unless the upstream has said it."""
+        for said, told in ((None, 2.0), (9.0, 9.0)):
+            faults = [ModelOverloaded("full", retry_after=said) for _ in range(3)]
+            exchanges = self.exchanges(FakeClient(*faults))
+            self.pool.rest = 2.0
+            failure = self.failureResultOf(self.open(exchanges), ModelOverloaded)
+            self.assertEqual(failure.value.retry_after, told)
+            self.assertEqual(len(self.pool.leases), 2)
+
     def test_refused_account_with_another_way(self) -> None:
         """A refusal that may be mended, as by another profile, leads to one more try."""
         client = FakeClient(AccessRefused("profile"), FakeStream(self.clock))

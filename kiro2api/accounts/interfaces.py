@@ -165,5 +165,9 @@ class IAccountPool(Interface):
         MODEL_NOT_FOUND if every account of the group lacks the model), or NotFound for a group
         that does not exist."""
 
+    def returns_in(group: str, wanted: Wanted) -> float | None:
+        """Seconds until somebody of the group may be asked for this again; None where somebody
+        may be asked now, or nobody knows."""
+
     def lacks(fingerprint: str, model: str, seconds: float) -> None:
         """Learnt: this account is not offered this model; believed for so long."""

@@ -92,6 +92,9 @@ class AccountPool:
             ledger, keyring, renewal, self.bulletin, clock, jitter=jitter, floor=floor
         )
         self._stopped = False
+        # Whose status is another now, and who is to be looked at in turn.
+        self._touched: set[str] = set()
+        self._round: list[str] = []
 
     def start(self) -> Deferred[None]:
         """Take over stored tokens and parked accounts; nothing may be lent before it fires."""
@@ -118,6 +121,12 @@ class AccountPool:
         if isinstance(chosen, Loan):
             return succeed(chosen)
         return Deferred.fromCoroutine(self._slowly(group, tried, wanted, chosen))
+
+    def returns_in(self, group: str, wanted: Wanted) -> float | None:
+        """Seconds until somebody may be asked again, None if that is now or unknown."""
+        now = self._clock.seconds()
+        choice = self._ledger.choose(group, _NOBODY, now, wanted.model)
+        return refusal(choice, now).retry_after if isinstance(choice, Nobody) else None
 
     def lacks(self, fingerprint: str, model: str, seconds: float) -> None:
         """This account is not offered this model."""
@@ -151,6 +160,7 @@ class AccountPool:
         dead = standing is not None and standing.reason == NEEDS_LOGIN.reason
         renewed = self._keyring.admit(account, credentials, dead=dead)
         self._ledger.admit(account, now, enabled=enabled)
+        self._touched.add(fingerprint)
         if rejected and renewed:
             self.bulletin.note(self._ledger.release(fingerprint, now))
         elif parked is not None and not known:
@@ -183,6 +193,7 @@ class AccountPool:
         """What is left of an account's credits, and when they are renewed (epoch seconds)."""
         now = self._clock.seconds()
         self.bulletin.note(self._ledger.credits_known(fingerprint, left, reset_at, now))
+        self._touched.add(fingerprint)
         self._look()
 
     def account(self, fingerprint: str) -> Account | None:
@@ -199,18 +210,30 @@ class AccountPool:
 
     def snapshot(self, now: float) -> list[AccountStatus]:
         """Every account in the order of choice."""
-        return [
-            status_of(
-                self._ledger.standing(account.fingerprint, now),
-                self._keyring.current(account.fingerprint),
-            )
-            for account in self._ledger.accounts()
-        ]
+        return [self._status(account.fingerprint, now) for account in self._ledger.accounts()]
+
+    def recent(self, now: float, most: int) -> list[AccountStatus]:
+        """Accounts that were used or changed since the last call, and ``most`` others in turn,
+        so that what only time or another process has changed is seen in the end."""
+        if not self._round:
+            self._round = [account.fingerprint for account in reversed(self._ledger.accounts())]
+        left = max(0, len(self._round) - most)
+        found = dict.fromkeys(reversed(self._round[left:]))
+        del self._round[left:]
+        found |= dict.fromkeys(self._touched)
+        self._touched.clear()
+        known = (one for one in found if self._ledger.account(one) is not None)
+        return [self._status(fingerprint, now) for fingerprint in known]
+
+    def readiness(self, now: float) -> tuple[int, int]:
+        """How many accounts there are, and how many of them do not rest."""
+        return self._ledger.readiness(now)
 
     def release(self, fingerprint: str) -> Deferred[None]:
         """An operator lets an account be asked again; fires when that is stored."""
         if self._ledger.account(fingerprint) is not None:
             self.bulletin.note(self._ledger.release(fingerprint, self._clock.seconds()))
+            self._touched.add(fingerprint)
             self._look()
         return self.bulletin.written()
 
@@ -258,6 +281,7 @@ class AccountPool:
     def settled(self, account: Account, loan: int, outcome: Outcome) -> None:
         """A loan has ended."""
         now = self._clock.seconds()
+        self._touched.add(account.fingerprint)
         self.bulletin.note(
             self._ledger.returned(
                 account.fingerprint, outcome, now, jitter=self._jitter(), loan=loan
@@ -300,6 +324,7 @@ class AccountPool:
             account.method, credentials, now, self._margin
         ):
             return account
+        self._touched.add(fingerprint)
         # Invariant: nothing is awaited between the loan and its lease.
         return Loan(
             self, account, credentials, self._ledger.lent(fingerprint, now, wanted.conversation)
@@ -341,6 +366,10 @@ class AccountPool:
         choice = self._ledger.choose(waiter.group, waiter.passed, now, wanted.model)
         nobody = choice if isinstance(choice, Nobody) else Nobody(now, {READY: 1})
         return refusal(nobody, now, waited=True)
+
+    def _status(self, fingerprint: str, now: float) -> AccountStatus:
+        standing = self._ledger.standing(fingerprint, now)
+        return status_of(standing, self._keyring.current(fingerprint))
 
     def _look(self) -> None:
         if self.turnstile:

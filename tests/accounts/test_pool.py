@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.accounts.account import Account, Credentials
-from kiro2api.accounts.interfaces import Lease, Parked, StoredAccount
+from kiro2api.accounts.interfaces import End, Lease, Outcome, Parked, StoredAccount, Wanted
 from kiro2api.accounts.keyring import Keyring
 from kiro2api.accounts.ledger import Ledger
 from kiro2api.accounts.notices import Notice, Renewed, Turned
@@ -122,6 +122,16 @@ class AcquireTests(Case):
         """An API key is never renewed."""
         lease = self.lease(group="keys")
         self.assertEqual(lease.credentials.access_token.reveal(), "ksk_1")
+
+    def test_when_somebody_returns(self) -> None:
+        """Nobody waits while somebody can be asked; afterwards it is known for how long."""
+        self.world.freshen(ONE, TWO, THREE)
+        wanted = Wanted("m")
+        self.assertIsNone(self.pool.returns_in("default", wanted))
+        lease = self.successResultOf(self.pool.acquire("default", NONE, wanted))
+        lease.settle(Outcome(End.FAILED, ModelOverloaded("full"), model="m"))
+        self.assertEqual(self.pool.returns_in("default", wanted), 2.0)
+        self.assertIsNone(self.pool.returns_in("default", Wanted("other")))
 
     def test_mended(self) -> None:
         """An account that was refused as such may be worth another try, as it is then."""

@@ -133,8 +133,9 @@ def test_another_account(service: Service, group: str, make: Make, way: Way) -> 
 
 @both_ways
 def test_no_capacity(service: Service, group: str, make: Make, way: Way) -> None:
-    """529 while a model has no capacity; the SDK tries again, and no account rests."""
-    service.emulator.script({**NO_CAPACITY, "times": 4})
+    """529 while a model has no capacity, which nobody is asked for meanwhile; the SDK tries again
+    when it is told to, and no account rests."""
+    service.emulator.script({**NO_CAPACITY, "times": 2})
     with pytest.raises(anthropic.OverloadedError) as caught:
         way(make(group))
     error: Any = caught.value.body
@@ -142,6 +143,7 @@ def test_no_capacity(service: Service, group: str, make: Make, way: Way) -> None
     assert way(make(group, retries=2)).stop_reason == "end_turn"
     records = service.records(3)
     assert [record["status"] for record in records] == ["529", "529", "200"]
+    assert [record["attempts"] for record in records] == ["2", "0", "1"]
     assert records[2]["account"] == f"{group}-a"
 
 

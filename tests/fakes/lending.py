@@ -66,7 +66,12 @@ class FakePool:
         self.asked: list[tuple[str, frozenset[str]]] = []
         self.wanted: list[Wanted] = []
         self.mendable = False
+        self.rest: float | None = None
         self.lacking: list[tuple[str, str]] = []
+
+    def returns_in(self, group: str, wanted: Wanted) -> float | None:
+        """As the test says."""
+        return self.rest
 
     def lacks(self, fingerprint: str, model: str, seconds: float) -> None:
         """Record."""
