@@ -65,6 +65,7 @@ setup(
             "anthropic>=2.12,<3",
             "openai>=3.54,<4",
             "openai-agents>=0.24,<0.25",
+            "playwright>=1.60,<2",
             "build>=1.2,<2",
             "setuptools>=77",
             "wheel>=0.45",

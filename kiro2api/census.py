@@ -98,10 +98,10 @@ class Census:
                 found[pair] = _sum(found.get(pair), sums)
         return found
 
-    def overview(self) -> Overview:
-        """All workers as one."""
+    def overview(self, *, brief: bool = False) -> Overview:
+        """All workers as one; in brief without accounts."""
         by_account: dict[tuple[str, str], list[AccountStatus]] = {}
-        for told in self._told.values():
+        for told in () if brief else self._told.values():
             for key, status in told.statuses.items():
                 by_account.setdefault(key, []).append(status)
         merged = [self._merged(key, statuses) for key, statuses in by_account.items()]

@@ -104,9 +104,10 @@ class Reply(msgspec.Struct, frozen=True, tag="reply"):
 
 
 class Ask(msgspec.Struct, frozen=True, tag="ask"):
-    """What does everybody together know?"""
+    """What does everybody together know? ``brief``: without accounts."""
 
     question: int
+    brief: bool = False
 
 
 # ── to a worker ──────────────────────────────────────────────────────────────
@@ -131,17 +132,7 @@ class Leave(msgspec.Struct, frozen=True, tag="leave"):
 
 
 Message: TypeAlias = (
-    Hello
-    | Serving
-    | Report
-    | Told
-    | LoginTurned
-    | Enquiry
-    | Reply
-    | Ask
-    | Answer
-    | Expect
-    | Leave
+    Hello | Serving | Report | Told | LoginTurned | Enquiry | Reply | Ask | Answer | Expect | Leave
 )
 
 _encode: Final = msgspec.json.Encoder().encode

@@ -42,6 +42,8 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
 
 _NOBODY: Final = Account(fingerprint="", name="", method="social")
 _UNSIGNED_IN: Final = Credentials(access_token=Secret(""), refresh_token=Secret(""))
+MOST_ACCOUNTS: Final = 20
+"""Accounts of a group that are told of."""
 _FIRST_MOMENT: Final = ("host", "content-length")
 """Headers that are only written with the request itself."""
 
@@ -63,6 +65,7 @@ class Explainer:
         tool_description_limit: int,
         new_id: Callable[[], str],
         replay_thinking: bool = True,
+        enforce_max_tokens: bool = True,
     ) -> None:
         self._catalogue = catalogue
         self._members = members
@@ -71,6 +74,7 @@ class Explainer:
         self._tool_description_limit = tool_description_limit
         self._new_id = new_id
         self._replay_thinking = replay_thinking
+        self._enforce_max_tokens = enforce_max_tokens
         self._abilities = Abilities()
         self._headers = RequestHeaders(__version__, new_id)
 
@@ -84,7 +88,8 @@ class Explainer:
         if dialect is None:
             raise RequestRejected(f"dialect: must be one of {', '.join(DIALECTS)}", param="dialect")
         group = group or self._default_group
-        accounts = self._members(group)
+        members = self._members(group)
+        accounts, more = members[:MOST_ACCOUNTS], max(0, len(members) - MOST_ACCOUNTS)
         told: dict[str, Any] = {"dialect": dialect.name, "group": group, "payload": None}
         try:
             asked = dialect.parse(body)
@@ -98,7 +103,7 @@ class Explainer:
             "accounts": list(map(self._account, accounts, ways)),
             "tokens": {"estimate": estimate(asked.conversation), "window": way.window},
             "headers": self._header_names(accounts[0] if accounts else _NOBODY),
-            "notes": list(_notes(asked, body, accounts)),
+            "notes": _notes(asked, body, accounts, more),
         }
         try:
             prepared = self._prepared(asked.conversation, way)
@@ -108,7 +113,12 @@ class Explainer:
         sent = msgspec.json.decode(payload)
         told["payload"] = msgspec.Raw(payload)
         told["sizes"] = _sizes(payload, sent)
-        told["repairs"] = repairs(asked.conversation, sent, prepared.names)
+        told["repairs"] = repairs(
+            asked.conversation,
+            sent,
+            prepared.names,
+            enforce_max_tokens=self._enforce_max_tokens,
+        )
         return {**told, "error": None}
 
     def _prepared(self, conversation: Conversation, way: Way) -> Prepared:
@@ -180,8 +190,10 @@ def _error(error: RequestRejected, dialect: Dialect, stage: str) -> dict[str, An
     }
 
 
-def _notes(asked: Asked, body: bytes, accounts: Sequence[Account]) -> list[str]:
+def _notes(asked: Asked, body: bytes, accounts: Sequence[Account], more: int) -> list[str]:
     notes = []
+    if more:
+        notes.append(f"the group has {more} more accounts, which are not shown")
     if len(accounts) > 1:
         notes.append("the payload is that for the first account")
     if not accounts or accounts[0].method != "api_key":

@@ -39,11 +39,18 @@ _PLACEHOLDERS: Final = (OPENING, CONTINUE, LOOK, SILENT, INTERRUPTED)
 _NO_FIELD: Final = ("temperature", "top_p", "top_k")
 
 
-def repairs(conversation: Conversation, sent: Any, names: Mapping[str, str]) -> list[Repair]:
+def repairs(
+    conversation: Conversation,
+    sent: Any,
+    names: Mapping[str, str],
+    *,
+    enforce_max_tokens: bool = True,
+) -> list[Repair]:
     """What was changed: each has a ``what`` and the numbers or names that belong to it.
 
     :param sent: the decoded body.
     :param names: upstream's tool names to the client's.
+    :param enforce_max_tokens: whether answers are cut where the client wishes.
     """
     state = sent["conversationState"]
     messages = [*state["history"], state["currentMessage"]]
@@ -56,7 +63,7 @@ def repairs(conversation: Conversation, sent: Any, names: Mapping[str, str]) -> 
         *_calls(given, messages, answered),
         *_left_out(given, messages, answered),
         *_cache(conversation, messages),
-        *_elsewhere(conversation, sent),
+        *_elsewhere(conversation, sent, enforce_max_tokens),
     ]
 
 
@@ -171,12 +178,15 @@ def _cache(conversation: Conversation, messages: Sequence[Any]) -> Iterator[Repa
         yield {"what": "cache points left out", "given": marks, "sent": points}
 
 
-def _elsewhere(conversation: Conversation, sent: Any) -> Iterator[Repair]:
+def _elsewhere(conversation: Conversation, sent: Any, enforce_max_tokens: bool) -> Iterator[Repair]:
     """What has no place in the body as the client meant it."""
     sampling = conversation.sampling
     if idle := [name for name in _NO_FIELD if getattr(sampling, name) is not None]:
         yield {"what": "no effect: the upstream has no field", "names": idle}
     enforced = [name for name in ("max_tokens", "stop") if getattr(sampling, name)]
+    if sampling.max_tokens and not enforce_max_tokens:
+        enforced.remove("max_tokens")
+        yield {"what": "not enforced, as the settings say", "names": ["max_tokens"]}
     if not conversation.tool_choice.parallel:
         enforced.append("parallel tool calls")
     if enforced:

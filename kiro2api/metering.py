@@ -27,7 +27,8 @@ class Attempt(msgspec.Struct, frozen=True):
 class Record(msgspec.Struct, frozen=True):
     """A finished exchange.
 
-    ``outcome`` is one word: ``served``, ``failed`` or ``abandoned``. ``error`` is the code or
+    ``outcome`` is one word: ``served``, ``failed``, ``abandoned`` (the client left), or ``refused``
+    (the request itself was at fault). ``error`` is the code or
     kind of the failure, else empty. ``started`` is in epoch seconds; ``queue_seconds`` until an
     account was lent, ``first_event_seconds`` until the first event (None where there was none)
     and ``total_seconds`` all count from ``started``. ``usage_provenance``: who counted tokens.

@@ -93,6 +93,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     served: int
     failed: int
     abandoned: int
+    refused: int
     success_rate: float | None
     input_tokens: int
     output_tokens: int
@@ -125,7 +126,8 @@ def named(by_name: Mapping[str, Sums]) -> list[Named]:
 
 
 def success_rate(served: int, failed: int) -> float | None:
-    """The share that was served; requests that their clients left say nothing."""
+    """The share that was served; requests that their clients left, or that were at fault
+    themselves, say nothing."""
     answered = served + failed
     return served / answered if answered else None
 
@@ -137,6 +139,7 @@ def _numbers(sums: Sums) -> dict[str, Any]:
         "served": sums.served,
         "failed": sums.failed,
         "abandoned": sums.abandoned,
+        "refused": sums.refused,
         "success_rate": success_rate(sums.served, sums.failed),
         "input_tokens": sums.input_tokens,
         "output_tokens": sums.output_tokens,

@@ -33,7 +33,8 @@ class Sums(msgspec.Struct):
     """Sums over requests; this is what the numbers mean wherever they are shown.
 
     ``served`` were answered to their end, ``failed`` got an error (in the middle of a stream as
-    well), ``abandoned`` were left by their client; together they are ``requests``. Tokens and
+    well), ``abandoned`` were left by their client, ``refused`` were at fault themselves; together
+    they are ``requests``. Tokens and
     credits are those of all of them. ``first_event_*`` is the time until the answer began, of
     those where it did; ``total_*`` the time until it was complete, of those that were served.
     """
@@ -53,6 +54,11 @@ class Sums(msgspec.Struct):
     first_event_classes: Classes = {}
     total_classes: Classes = {}
 
+    @property
+    def refused(self) -> int:
+        """Those that are neither of the others."""
+        return self.requests - self.served - self.failed - self.abandoned
+
     def add(self, record: Record, *, classed: bool = True) -> None:
         """Count one more request; ``classed``: its durations by class as well."""
         self.requests += 1
@@ -64,7 +70,7 @@ class Sums(msgspec.Struct):
                 self.total_classes[number] = self.total_classes.get(number, 0) + 1
         elif record.outcome == "abandoned":
             self.abandoned += 1
-        else:
+        elif record.outcome == "failed":
             self.failed += 1
         self.input_tokens += record.input_tokens
         self.output_tokens += record.output_tokens

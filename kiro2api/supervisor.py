@@ -1,8 +1,9 @@
 # -*- test-case-name: tests.test_supervisor -*-
 """Several processes that serve together: performs what ``workers.Plan`` decides.
 
-The supervisor serves nobody. It holds the port, starts and replaces workers, carries news between
-them, and writes their lines into its own log. Must not know accounts or requests.
+The supervisor serves nobody. It holds the port, starts and replaces workers, and writes their lines
+into its own log; ``supervisor_news`` carries what they tell each other. Must not know accounts or
+requests.
 """
 
 import dataclasses
@@ -24,25 +25,21 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kiro2api import __version__
-from kiro2api.census import Census
 from kiro2api.control import (
     VARIABLE,
-    Answer,
-    Ask,
     Conversation,
     Hello,
     Leave,
     Message,
     Place,
-    Report,
     Serving,
-    Told,
     remove_socket,
 )
 from kiro2api.lines import Lines
 from kiro2api.service import configured_accounts, opened, rehearse
 from kiro2api.settings import TABLE, ConfigError, Settings
 from kiro2api.sharing import INHERITED, Taking, check_shareable
+from kiro2api.supervisor_news import News
 from kiro2api.workers import Abandon, Action, Drain, Kill, Plan, Rest, Start
 
 PROGRAM: Final = (
@@ -84,7 +81,6 @@ class WorkerProcess(ProcessProtocol):
     def __init__(self, supervisor: "Supervisor", serial: int, number: int) -> None:
         self.serial = serial
         self.number = number
-        self.line: Conversation | None = None
         self.pid = 0
         self._supervisor = supervisor
         self._printed = {1: Lines(), 2: Lines()}
@@ -153,7 +149,7 @@ class Supervisor(Service):
         self._taking = Taking(reactor)
         self._port: Any = None
         self._plan = Plan(settings.workers, settings.drain_seconds)
-        self._census = Census(reactor.seconds())
+        self._news = News(self._now)
         self._processes: dict[int, WorkerProcess] = {}
         self._control = ""
         self._listening: Any = None
@@ -229,38 +225,21 @@ class Supervisor(Service):
 
     def heard(self, line: Line, message: Message) -> None:
         """A worker speaks."""
-        process = self._processes.get(line.serial)
-        if process is None:
+        if line.serial not in self._processes:
             return
-        if isinstance(message, Hello):
-            process.line = line
-            for turned in self._census.standings(self._now()):
-                line.say(Told(turned))
-        elif isinstance(message, Serving):
+        if isinstance(message, Serving):
             self._perform(self._plan.serves(line.serial, self._now()))
-        elif isinstance(message, Report):
-            self._census.report(
-                line.serial, message.statuses, message.totals, message.active_requests
-            )
-        elif isinstance(message, Told):
-            self._census.notice(message.notice)
-            for other in self._processes.values():
-                if other.line is not None and other is not process:
-                    other.line.say(message)
-        elif isinstance(message, Ask):
-            line.say(Answer(message.question, self._census.overview()))
+        else:
+            self._news.heard(line, message)
 
     def hung_up(self, line: Line) -> None:
         """A worker's connection is gone; its process ends, or has ended."""
-        process = self._processes.get(line.serial)
-        if process is not None and process.line is line:
-            process.line = None
-        self._census.gone(line.serial)
+        self._news.hung_up(line)
 
     def ended(self, process: WorkerProcess, reason: Failure) -> None:
         """A worker's process is gone."""
         del self._processes[process.serial]
-        self._census.gone(process.serial)
+        self._news.gone(process.serial)
         status: Any = reason.value
         self.log.info(
             "worker {number} (process {pid}) has ended: {status}",
@@ -339,11 +318,11 @@ class Supervisor(Service):
         )
 
     def _drain(self, serial: int) -> None:
-        process = self._processes[serial]
-        if process.line is not None:
-            process.line.say(Leave())
+        line = self._news.line(serial)
+        if line is not None:
+            line.say(Leave())
         else:
-            process.signal("TERM")
+            self._processes[serial].signal("TERM")
 
     def _kill(self, serial: int) -> None:
         process = self._processes[serial]

@@ -62,7 +62,8 @@ class News:
         elif isinstance(message, LoginTurned):
             self._tell_others(line, message)
         elif isinstance(message, Ask):
-            line.say(Answer(message.question, self._census.overview()))
+            overview = self._census.overview(brief=message.brief)
+            line.say(Answer(message.question, overview))
         elif isinstance(message, Enquiry):
             self._enquire(line, message)
         elif isinstance(message, Reply):

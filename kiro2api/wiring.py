@@ -223,6 +223,7 @@ class Wiring:
                 tool_description_limit=settings.max_tool_description_length,
                 new_id=self.ids.uuid,
                 replay_thinking=settings.replay_thinking,
+                enforce_max_tokens=settings.enforce_max_tokens,
             ),
             model_names=lambda: [entry.id for entry in shelf.entries(DEFAULT_GROUP)],
         )

@@ -81,6 +81,7 @@ class AdminWiring:
         from kiro2api.web.gate_ledger import KeyLedger
         from kiro2api.web.metrics import Metrics, MetricsApi, Process
         from kiro2api.web.metrics_lag import LagGauge
+        from kiro2api.web.peers import Peers
 
         def aside(blocking: Callable[[], Any]) -> Deferred[Any]:
             return deferToThreadPool(reactor, reactor.getThreadPool(), blocking)
@@ -108,7 +109,14 @@ class AdminWiring:
             megabytes=settings.records_max_megabytes,
         )
         numbers = Numbers(sums, operator.overview, reactor)
-        live = Live(lambda: serving.active, reactor, default_group=default_group, worker=worker)
+        self.peers = Peers()
+        live = Live(
+            lambda: serving.active,
+            reactor,
+            self.peers,
+            default_group=default_group,
+            worker=worker,
+        )
         self.broadcast = Broadcast(gate, live, numbers, records, reactor)
         capture_rows = CaptureRows(database)
         captures = Captures(capture_rows, reactor)
@@ -148,8 +156,8 @@ class AdminWiring:
         apis: dict[str, Any] = {
             "tokens": tokens,
             "groups": GroupsApi(gate, accounts.groups, registry.roll, recent),
-            "jobs": JobsApi(gate, self.jobs),
-            "logins": LoginsApi(gate, accounts.logins, accounts.taker, registry),
+            "jobs": JobsApi(gate, self.jobs, self.peers),
+            "logins": LoginsApi(gate, accounts.logins, registry),
             "audit": AuditApi(gate, AuditRows(database), lambda: registry.roll.policies),
             "export": backup,
             "import": backup,

@@ -8,7 +8,7 @@ replace or to stop it any more, and ends.
 import dataclasses
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +19,7 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
+from kiro2api.accounts.logins import Login
 from kiro2api.accounts.notices import Notice
 from kiro2api.accounts.sources import Configured
 from kiro2api.accounts.status import AccountStatus
@@ -27,10 +28,14 @@ from kiro2api.control import (
     Answer,
     Ask,
     Conversation,
+    Enquiry,
+    Expect,
     Hello,
     Leave,
+    LoginTurned,
     Message,
     Place,
+    Reply,
     Report,
     Serving,
     Told,
@@ -41,6 +46,7 @@ from kiro2api.service import Gateway, configured_accounts
 from kiro2api.settings import Settings
 from kiro2api.sharing import Joining
 from kiro2api.web.overview import Overview
+from kiro2api.worker_enquiries import Enquiries
 
 REPORT_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 1.0
@@ -82,6 +88,12 @@ class Line(Conversation):
         """Do as told."""
         if isinstance(message, Told):
             self._worker.heard(message.notice)
+        elif isinstance(message, LoginTurned):
+            self._worker.heard_of(message.login)
+        elif isinstance(message, Enquiry):
+            self._worker.enquired(message)
+        elif isinstance(message, Expect | Reply):
+            self._worker.enquiries.heard(message)
         elif isinstance(message, Answer):
             self._worker.answered(message)
         elif isinstance(message, Leave):
@@ -105,14 +117,17 @@ class Worker(Gateway):
         self._place = place
         self._line: Line | None = None
         self._reporter = Reporter()
-        self._reports = LoopingCall(self._report)
+        self._reports = LoopingCall(self._report, self.parts.operator.news)
         self._reports.clock = reactor
         self._questions: dict[int, Deferred[Overview]] = {}
         self._last_question = 0
+        self.enquiries = Enquiries(reactor, self._say)
         self._leaving = False
         self._parent = os.getppid()
         self.parts.pool.announce_to(self._tell)
         self.parts.operator.ask_all(self._ask)
+        self.parts.accounts.logins.on_turn = self._tell_login
+        self.parts.admin.peers.ask = self.enquiries.ask
 
     # ── start and stop ───────────────────────────────────────────────────────
 
@@ -142,7 +157,7 @@ class Worker(Gateway):
         await super().stopService()
         if self._reports.running:
             self._reports.stop()
-        self._report()
+        self._report(self.parts.operator.news)
         line: Any = self._line
         self._line = None
         if line is not None:
@@ -166,6 +181,7 @@ class Worker(Gateway):
         self._line = None
         for question in tuple(self._questions):
             self._settle(question, None)
+        self.enquiries.give_up()
         if not self._leaving:
             self.log.warn("the supervisor is gone; this worker ends")
             self.leave()
@@ -176,6 +192,19 @@ class Worker(Gateway):
         """Another worker tells of an account."""
         self.parts.pool.heard(notice)
 
+    def heard_of(self, login: Login) -> None:
+        """Another worker tells how a login stands."""
+        self.parts.accounts.logins.heard(login)
+
+    def enquired(self, enquiry: Enquiry) -> None:
+        """Another worker asks."""
+        try:
+            told = self.parts.admin.peers.answer(enquiry.about, enquiry.subject)
+        except Exception:  # noqa: BLE001  (a bug in one answer must not cost the connection)
+            self.log.failure("what another worker asks cannot be answered")
+            told = msgspec.Raw(b"null")
+        self._say(Reply(enquiry.asker, enquiry.question, told))
+
     def answered(self, answer: Answer) -> None:
         """The supervisor has answered."""
         self._settle(answer.question, answer.overview)
@@ -183,38 +212,48 @@ class Worker(Gateway):
     def _connected(self, line: Line) -> None:
         self._line = line
         line.say(Hello(self._place.serial))
-        reporting = self._reports.start(REPORT_SECONDS, now=True)
+        self._report(self.parts.operator.own_overview)
+        reporting = self._reports.start(REPORT_SECONDS, now=False)
         reporting.addErrback(lambda f: self.log.failure("no more reports", f))
         line.say(Serving())
 
     def _tell(self, notice: Notice) -> None:
-        if self._line is not None:
-            self._line.say(Told(notice))
+        self._say(Told(notice))
 
-    def _report(self) -> None:
+    def _tell_login(self, login: Login) -> None:
+        self._say(LoginTurned(login))
+
+    def _say(self, message: Message) -> bool:
+        if self._line is None:
+            return False
+        self._line.say(message)
+        return True
+
+    def _report(self, look: Callable[[], Overview]) -> None:
         if self._line is None:
             return
         # A LoopingCall whose function raises never runs again.
         try:
-            overview = self.parts.operator.own_overview()
-            report = self._reporter.report(overview, self.parts.meter.totals)
+            report = self._reporter.report(look(), self.parts.meter.totals)
         except Exception:  # noqa: BLE001
             self.log.failure("a report cannot be made")
             return
         if report is not None:
             self._line.say(report)
 
-    async def _ask(self) -> Overview:
-        """What all workers know; what this one knows, marked as such, if that takes too long."""
-        own = self.parts.operator.own_overview()
+    async def _ask(self, brief: bool = False) -> Overview:
+        """What all workers know; what this one knows, marked as such, if that takes too long.
+
+        :param brief: without accounts.
+        """
         found: Overview | None = None
         if self._line is not None:
-            self._report()
+            self._report(self.parts.operator.news)
             self._last_question += 1
             number = self._last_question
             asked: Deferred[Overview] = Deferred(lambda _: None)
             self._questions[number] = asked
-            self._line.say(Ask(number))
+            self._line.say(Ask(number, brief))
             try:
                 found = await asked.addTimeout(ANSWER_SECONDS, self._reactor)
             except DeferredTimeout:
@@ -223,8 +262,10 @@ class Worker(Gateway):
                 self._questions.pop(number, None)
         if found is not None:
             return found
+        own = self.parts.operator.own_overview()
+        statuses = [] if brief else own.statuses
         return Overview(
-            own.statuses, own.active_requests, own.started, self._place.workers, partial=True
+            statuses, own.active_requests, own.started, self._place.workers, partial=True
         )
 
     def _settle(self, question: int, overview: Overview | None) -> None:

@@ -99,7 +99,17 @@ FREE = {
 }
 
 # Rooms of one layer whose nouns are modules beside each other: ``exchange_way`` is in ``exchange``.
-SPLIT = ("wiring", "settings", "exchange", "websearch", "explain", "metering", "statistics")
+SPLIT = (
+    "wiring",
+    "settings",
+    "exchange",
+    "websearch",
+    "explain",
+    "metering",
+    "statistics",
+    "supervisor",
+    "worker",
+)
 
 PURE = (
     "conversation/",

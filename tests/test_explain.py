@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.accounts.account import Account
 from kiro2api.errors import RequestRejected
-from kiro2api.explain import Explainer
+from kiro2api.explain import MOST_ACCOUNTS, Explainer
 from kiro2api.kiro.models import Catalogue
 from kiro2api.upstream.interfaces import OfferedModel
 from tests.fakes.lending import FakeOffers, account
@@ -64,6 +64,15 @@ class ExplainerTests(SynchronousTestCase):
         told = self.explained()
         self.assertEqual(told["notes"], [])
         self.assertIn("tokentype", told["headers"])
+
+    def test_many_accounts(self) -> None:
+        """The first ones are told of, and how many there are besides."""
+        self.accounts = tuple(account(f"a{n}") for n in range(MOST_ACCOUNTS))
+        self.assertNotIn("more accounts", str(self.explained()["notes"]))
+        self.accounts += (account("b"), account("c"))
+        told = self.explained()
+        self.assertEqual(len(told["accounts"]), MOST_ACCOUNTS)
+        self.assertIn("2 more accounts", str(told["notes"]))
 
     def test_reasoning(self) -> None:
         """In fields where the model has them, else by tags."""

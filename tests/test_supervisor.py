@@ -16,25 +16,20 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from kiro2api.accounts.notices import Renewed, Turned
 from kiro2api.control import (
     VARIABLE,
-    Answer,
     Ask,
     Hello,
     Leave,
     Message,
     Place,
-    Report,
     Serving,
-    Told,
 )
 from kiro2api.settings import ConfigError, Settings, load
 from kiro2api.sharing import INHERITED, check_shareable
 from kiro2api.starting import StartFailed
 from kiro2api.supervisor import Configuration, Line, Supervisor, environment_for_workers
 from tests.accounts.records import LogRecorder
-from tests.test_census import status
 
 
 class FakePort:
@@ -326,42 +321,8 @@ class ReloadTests(Case):
         self.assertEqual(len(self.reactor.processes), 2)
 
 
-class NewsTests(Case):
-    """What goes from worker to worker."""
-
-    def test_to_the_others(self) -> None:
-        """Not back to the one who told."""
-        first, second = self.both()
-        self.say(1, Told(Renewed("f1")))
-        self.assertEqual((self.said(first), self.said(second)), ([], [Told(Renewed("f1"))]))
-        self.finish()
-
-    def test_to_new_ones(self) -> None:
-        """A newcomer hears who rests."""
-        self.connect(1, Serving())
-        rests = Told(Turned("f1", "cooling", "throttled", 100.0, False))
-        self.say(1, rests, Told(Renewed("f2")))
-        self.assertEqual(self.said(self.connect(2)), [rests])
-        self.finish()
-
-    def test_questions(self) -> None:
-        """The answer is that of all; what a dead worker has counted is in it."""
-        first, second = self.both()
-        self.say(1, Report([status(served=2, in_flight=1)], [], 1))
-        self.say(2, Report([status(served=3)], [], 0), Ask(7))
-        (answer,) = self.said(second)
-        assert isinstance(answer, Answer)
-        self.assertEqual((answer.question, answer.overview.workers), (7, 2))
-        self.assertEqual(answer.overview.statuses[0].served, 5)
-        self.lines[1].connectionLost(Failure(ProcessDone(0)))
-        self.processes()[0].end(by=9)
-        self.say(2, Ask(8))
-        (answer,) = self.said(second)
-        assert isinstance(answer, Answer)
-        self.assertEqual(answer.overview.statuses[0].served, 5)
-        self.assertEqual(answer.overview.active_requests, 0)
-        self.assertEqual(self.said(first), [])
-        self.finish()
+class LineTests(Case):
+    """Who may speak, and how."""
 
     def test_strangers_and_nonsense(self) -> None:
         """Neither an unknown worker nor an unknown message disturbs."""

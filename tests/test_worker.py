@@ -17,10 +17,14 @@ from kiro2api.accounts.sources import Configured
 from kiro2api.control import (
     Answer,
     Ask,
+    Enquiry,
+    Expect,
     Hello,
     Leave,
+    LoginTurned,
     Message,
     Place,
+    Reply,
     Report,
     Serving,
     Told,
@@ -33,9 +37,11 @@ from kiro2api.redaction import Secret
 from kiro2api.settings import load
 from kiro2api.web.gate import Caller
 from kiro2api.web.overview import Overview
+from kiro2api.web.peers import Replies
 from kiro2api.worker import Line, Reporter, Worker, make_worker
 from tests.accounts.records import LogRecorder
 from tests.test_census import status
+from tests.test_supervisor_news import LOGIN
 
 ONE = Account(fingerprint="1" * 32, name="one", method="social")
 PLACE = Place(
@@ -156,10 +162,16 @@ class TellingTests(WorkerCase):
         self.pool._renewal.on_renewed(ONE.fingerprint)
         self.assertEqual(self.said(), [Told(Renewed(ONE.fingerprint))])
 
+    def test_logins(self) -> None:
+        """Nor do the steps of a login."""
+        self.said()
+        self.worker.parts.accounts.logins.on_turn(LOGIN)
+        self.assertEqual(self.said(), [LoginTurned(LOGIN)])
+
     def test_broken_report(self) -> None:
         """A bug in a report is logged; the next report comes all the same."""
         self.said()
-        self.patch(self.worker.parts.operator, "own_overview", lambda: 1 / 0)
+        self.patch(self.pool, "recent", lambda now, most: 1 / 0)
         self.reactor.advance(1)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertTrue(self.worker._reports.running)
@@ -177,6 +189,25 @@ class HearingTests(WorkerCase):
         self.assertEqual(self.state(), "ready")
         self.assertEqual(self.said(), [])
 
+    def test_logins(self) -> None:
+        """A login that was begun elsewhere is known, and not told again."""
+        self.said()
+        self.say(LoginTurned(LOGIN))
+        self.assertEqual(self.worker.parts.accounts.logins.get(LOGIN.id), LOGIN)
+        self.assertEqual(self.said(), [])
+
+    def test_questions_of_others(self) -> None:
+        """Answered to who asks; a bug in the answer is logged and tells nothing."""
+        self.said()
+        self.say(Enquiry(4, "running", "", asker=7))
+        self.say(Enquiry(5, "cancel", "req_x", asker=7))
+        none = msgspec.Raw(b'{"items":[],"total":0,"partial":false}')
+        self.assertEqual(self.said(), [Reply(7, 4, none), Reply(7, 5, msgspec.Raw(b"false"))])
+        self.worker.parts.admin.peers.answers["cancel"] = lambda request_id: 1 / 0
+        self.say(Enquiry(6, "cancel", "req_x", asker=7))
+        self.assertEqual(self.said(), [Reply(7, 6, msgspec.Raw(b"null"))])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_leave(self) -> None:
         """It ends, once."""
         self.say(Leave())
@@ -189,7 +220,7 @@ class HearingTests(WorkerCase):
         self.assertEqual(self.reactor.stops, 1)
         self.assertIn("the supervisor is gone; this worker ends", self.log.lines())
         self.worker._tell(Renewed("x"))
-        self.worker._report()
+        self.worker._report(self.worker.parts.operator.news)
 
 
 class AskingTests(WorkerCase):
@@ -216,6 +247,22 @@ class AskingTests(WorkerCase):
         own = self.successResultOf(asked)
         self.assertEqual((own.partial, own.workers, len(own.statuses)), (True, 2, 1))
         self.say(Answer(1, own))
+
+    def test_others(self) -> None:
+        """What each of the others says goes to whoever asked."""
+        self.said()
+        asked = self.ask_others()
+        self.assertEqual(self.said(), [Enquiry(1, "running", "")])
+        self.say(Expect(1, 1))
+        self.say(Reply(5, 1, msgspec.Raw(b"true")))
+        self.assertEqual(self.successResultOf(asked), Replies((msgspec.Raw(b"true"),)))
+        asked = self.ask_others()
+        self.line.connectionLost(Failure(ConnectionDone()))
+        self.assertTrue(self.successResultOf(asked).partial)
+
+    def ask_others(self) -> Deferred[Replies]:
+        """What the route of running requests does."""
+        return Deferred.fromCoroutine(self.worker.enquiries.ask("running", ""))
 
     def test_supervisor_dies(self) -> None:
         """Nobody waits for an answer that cannot come."""

@@ -123,6 +123,14 @@ class Ledger:
         members = sorted(self._members.values(), key=lambda e: (e.account.order, e.serial))
         return tuple(member.account for member in members)
 
+    def readiness(self, now: float) -> tuple[int, int]:
+        """How many accounts there are, and how many of them do not rest, busy ones included."""
+        ready = 0
+        for group in self._groups.values():
+            group.wake(now)
+            ready += group.everybody.census[READY] + group.everybody.census[BUSY]
+        return len(self._members), ready
+
     # ── choosing ─────────────────────────────────────────────────────────────
 
     def choose(

@@ -42,6 +42,10 @@ SLOWER_SECONDS: Final = 5.0
 """Wire: what ``slow_down`` adds to the interval, for good."""
 
 _KEPT: Final = 100
+_TOO_LATE: Final = "Nobody approved the login in time."
+_TAKING_SECONDS: Final = 60.0
+"""How long after its end another process may still take over what was approved."""
+
 _PROVIDERS: Final = {"google": "Google", "github": "Github"}
 
 
@@ -95,7 +99,7 @@ class Logins:
         *,
         oidc: Callable[[str], str],
         social: str,
-        found: Callable[[Account, Credentials], Awaitable[object]],
+        found: Callable[[Account, Credentials], Awaitable[Account]],
         new_id: Callable[[], str],
         completed: Callable[[Account, Credentials], Awaitable[Credentials]] = _as_it_is,
         most: int = 10,
@@ -106,8 +110,8 @@ class Logins:
         :param clock: its seconds are epoch seconds.
         :param oidc: gives the base URL of a region's OIDC service.
         :param social: base URL of the service for social logins.
-        :param found: takes a new account over; what it fails with fails the login. The account's
-            name may be taken already.
+        :param found: takes a new account over and gives it as it is kept, which may be a known
+            one; what it fails with fails the login. The account's name may be taken already.
         :param completed: adds what is still missing, such as a profile; must not fail.
         :param most: how many logins may be under way at once.
         """
@@ -151,11 +155,12 @@ class Logins:
 
     def get(self, id: str) -> Login | None:
         """The login of this id, None if there is none (any more)."""
-        return self._logins.get(id)
+        login = self._logins.get(id)
+        return None if login is None else self._as_it_stands(login)
 
     def all(self) -> tuple[Login, ...]:
         """Every login that is remembered, the oldest first."""
-        return tuple(self._logins.values())
+        return tuple(map(self._as_it_stands, self._logins.values()))
 
     def cancel(self, id: str) -> bool:
         """Wait no longer; False if it has ended or was approved already."""
@@ -169,6 +174,7 @@ class Logins:
     def heard(self, login: Login) -> None:
         """Another process tells how a login stands."""
         if login.id in self._taking:
+            # Who cancels it elsewhere comes too late, and hears so once it is done.
             return
         self._remember(login)
         if login.status != "pending":
@@ -264,7 +270,7 @@ class Logins:
         self._taking.add(login.id)
         account = _account(flow, credentials, wanted)
         try:
-            await self._found(account, await self._completed(account, credentials))
+            kept = await self._found(account, await self._completed(account, credentials))
         except CancelledError:
             self._turn(login.id, status="failed", error="The account could not be stored.")
             raise
@@ -274,14 +280,14 @@ class Logins:
             self._log.failure("the account of a login cannot be kept")
             self._turn(login.id, status="failed", error="The account could not be stored.")
         else:
-            self._turn(login.id, status="done", account=account.fingerprint)
+            self._turn(login.id, status="done", account=kept.fingerprint)
 
     async def _approved(self, login: Login, flow: DeviceFlow, grant: Grant) -> Credentials:
         interval = grant.interval
         while True:
             await deferLater(self._clock, interval)
             if self._clock.seconds() >= login.expires_at:
-                raise LoginEnded("Nobody approved the login in time.", expired=True)
+                raise LoginEnded(_TOO_LATE, expired=True)
             try:
                 polled = await flow.poll(grant)
             except UpstreamFault as fault:
@@ -303,6 +309,14 @@ class Logins:
         self.on_turn(login)
         self._log.info("a login of kind {kind} is {status}", kind=login.kind, status=status)
 
+    def _as_it_stands(self, login: Login) -> Login:
+        """A process that was killed does not tell that its logins have ended."""
+        ours = login.id in self._waiting or login.id in self._taking
+        over = login.expires_at + _TAKING_SECONDS <= self._clock.seconds()
+        if login.status != "pending" or ours or not over:
+            return login
+        return msgspec.structs.replace(login, status="expired", error=_TOO_LATE)
+
     def _give_up(self, id: str) -> None:
         waiting = self._waiting.pop(id, None)
         if waiting is not None:
@@ -310,7 +324,7 @@ class Logins:
 
     def _remember(self, login: Login) -> None:
         self._logins[login.id] = login
-        ended = [each.id for each in self._logins.values() if each.status != "pending"]
+        ended = [each.id for each in self.all() if each.status != "pending"]
         for id in ended[: max(len(self._logins) - _KEPT, 0)]:
             del self._logins[id]
 

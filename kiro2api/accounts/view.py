@@ -15,6 +15,9 @@ from kiro2api.accounts.member import BUSY, DISABLED, Member
 
 _SLACK: Final = 16
 
+NEVER_BACK: Final = ("login", "suspended")
+"""Why an account rests that only an operator can bring back."""
+
 
 class View:
     """Who can serve, who returns when, and how many stand how, among those that have the model.
@@ -97,8 +100,9 @@ class View:
         return self.census[BUSY] > sum(member.label == BUSY for member in mine)
 
     def hopeless(self) -> bool:
-        """Whether all who are switched on lack the model."""
-        having = len(self._members) - len(self.lacking) - self.census[DISABLED]
+        """Whether all who can be asked, now or some time by themselves, lack the model."""
+        gone = sum(self.census[label] for label in (DISABLED, *NEVER_BACK))
+        having = len(self._members) - len(self.lacking) - gone
         return bool(self.lacking) and not having and not self.brief
 
     def _have(self, serial: int) -> None:

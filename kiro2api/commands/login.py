@@ -2,8 +2,9 @@
 """``kiro2api login``: add an account by confirming a code in a browser, on any machine."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
@@ -36,7 +37,7 @@ def declare(parser: ArgumentParser) -> None:
         "kind",
         nargs="?",
         choices=_KINDS,
-        default="builder-id",
+        default=None,
         help="builder-id: AWS Builder ID, if nothing is said; idc: IAM Identity Center; "
         "social: Google or GitHub",
     )
@@ -64,15 +65,17 @@ def declare(parser: ArgumentParser) -> None:
 
 async def login(api: Api, arguments: Namespace, line: Line) -> None:
     """Show the code, then wait until the login has ended."""
-    body = {"kind": _KINDS[arguments.kind], "group": arguments.group, "name": arguments.name}
-    if arguments.kind == "idc":
+    account = await the_account(api, arguments.replace) if arguments.replace else None
+    kind = _kind(arguments.kind, account)
+    body = {"kind": _KINDS[kind], "group": arguments.group, "name": arguments.name}
+    if kind == "idc":
         if not arguments.start_url:
             raise CommandFailed("idc needs --start-url, the address where one logs in to it")
         body |= {"start_url": arguments.start_url, "region": arguments.region}
-    elif arguments.kind == "social":
+    elif kind == "social":
         body["provider"] = arguments.provider
-    if arguments.replace:
-        body["replace"] = (await the_account(api, arguments.replace))["id"]
+    if account is not None:
+        body["replace"] = account["id"]
     now = await api.post(PATH, {name: value for name, value in body.items() if value})
     line.say("Open this address in a browser, on any machine, and confirm the code there:")
     line.say(f"    {now.get('verification_uri_complete') or now['verification_uri']}")
@@ -94,3 +97,19 @@ async def login(api: Api, arguments: Namespace, line: Line) -> None:
         raise CommandFailed(_ENDS.get(now["status"], str(now["status"])) + detail)
     done = "The account is logged in again" if arguments.replace else "The account was added"
     line.tell(now, f"{done} (id {now['account']}).")
+
+
+def _kind(said: str | None, account: Mapping[str, Any] | None) -> str:
+    """How to log in: as was said, else as the account was; raises CommandFailed before anybody
+    confirms a code in vain."""
+    if account is None:
+        return said or "builder-id"
+    method = account["auth_type"]
+    if method == "api_key":
+        raise CommandFailed(f"{account['name']} is an API key, which nobody logs in to")
+    fitting = ("social",) if method == "social" else ("builder-id", "idc")
+    if said and said not in fitting:
+        raise CommandFailed(
+            f"{account['name']} was logged in by {' or '.join(fitting)}, and must be again"
+        )
+    return said or fitting[0]

@@ -23,7 +23,7 @@ from kiro2api.conversation.answer import (
 from kiro2api.errors import ProtocolViolation, StreamTruncated, UpstreamFault, UpstreamUnavailable
 from kiro2api.kiro.faults import from_error_frame, from_exception_frame, from_invalid_state
 from kiro2api.kiro.halves import Halves
-from kiro2api.kiro.leaks import LeakedCall, Leaks, Piece
+from kiro2api.kiro.leaks import UNREAD, LeakedCall, Leaks, Piece
 from kiro2api.kiro.payloads import (
     Content,
     ContextUsage,
@@ -256,10 +256,16 @@ class Interpreter:
         if not text:
             return
         leaks = self._leaks
-        if leaks is None or not (leaks.alert or "\n" in text or "`" in text):
+        if leaks is None:
             self._say(TextDelta(text), out)
-        else:
+        elif leaks.held or "<" in text or "[" in text:
             self._searched(leaks, text, out)
+        else:
+            unread = leaks.unread
+            unread.append(text)
+            if len(unread) > UNREAD:
+                leaks.catch_up()
+            self._say(TextDelta(text), out)
 
     def _searched(self, leaks: Leaks, text: str, out: list[StreamEvent]) -> None:
         """Text; what could be a call in it waits until it is known to be one or not."""

@@ -26,7 +26,15 @@ _MAX_LINE: Final = 200
 _MAX_REFUSED: Final = 8
 """Calls that turned out to be none, after which an answer is not searched any more."""
 
-_START: Final = re.compile(r"\n[ \t]*[<\[]")
+UNREAD: Final = 256
+"""Texts that may be kept unread."""
+
+# What a call begins with, or an end of the text that may go on so.
+_OPENING: Final = r"(?:<(?:fu|f?\Z|inv|in?\Z|to|t\Z|an|a\Z)|\[(?:Ca|C?\Z))"
+_OPENS: Final = re.compile(_OPENING).match
+_START: Final = re.compile(rf"\n[ \t]*{_OPENING}").search
+_ANY_START: Final = re.compile(rf"(?:\A|\n)[ \t]*{_OPENING}").search
+_BLANKS: Final = re.compile(r"[ \t]*")
 _CALLED: Final = "[Called "
 _OPENERS: Final = (
     *(
@@ -44,9 +52,7 @@ _PARAMETER: Final = re.compile(
     r"<(?:antml:)?parameter\s+name=[\"']([^\"'<>]+)[\"'][^<>]*>(.*?)</(?:antml:)?parameter>\s*",
     re.DOTALL,
 )
-_NAMED: Final = re.compile(
-    r"<name>\s*([^<>]+?)\s*</name>\s*(?:<(arguments|input)>(.*)</\2>)?", re.DOTALL
-)
+_NAMED: Final = re.compile(r"<name>([^<>]+)</name>\s*(?:<(arguments|input)>(.*)</\2>)?", re.DOTALL)
 _BRACKET: Final = re.compile(r"\[Called ([\w.:-]+) with (?:args|arguments|input): (?=\{)")
 
 
@@ -77,8 +83,11 @@ Piece: TypeAlias = str | LeakedCall
 class Leaks:
     """Follows the text of one answer. ``held``: what may become a call, empty if nothing does.
 
-    Hot: ``alert`` is False in the middle of a line that can neither be a call nor open or close a
-    code fence; as long as it is, text without line ends and backticks need not be fed.
+    Hot: as long as nothing is held, text without ``<`` and ``[`` may be put to ``unread`` instead
+    of being fed: it goes on as it is, and is only looked at when it matters on what line the next
+    text begins. At ``UNREAD`` of them they should be read (``catch_up``), so that they do not stay.
+
+    Reads every character a bounded number of times, whatever the text is.
 
     :param schemas: JSON text of the schema of each declared tool, by its upstream name.
     """
@@ -88,21 +97,22 @@ class Leaks:
         "_closing",
         "_fence",
         "_line",
-        "_marked",
         "_refusals",
         "_schemas",
         "_size",
         "_tail",
-        "alert",
+        "_types",
         "held",
+        "unread",
     )
 
     def __init__(self, schemas: Mapping[str, bytes]) -> None:
         self._schemas = schemas
+        self._types: dict[str, Mapping[str, object]] = {}
+        self.unread: list[str] = []
         # The line so far as far as it matters, and whether there is more than blanks in it.
         self._line = ""
         self._begun = False
-        self._marked = False
         self._fence = ""
         # What may be a call. Once its head is good: what ends it, and where that may have begun.
         self.held: list[str] = []
@@ -110,38 +120,30 @@ class Leaks:
         self._closing = ""
         self._tail = ""
         self._refusals = 0
-        self.alert = True
 
     def feed(self, text: str) -> list[Piece] | None:
         """What this text comes to; None: it goes on as it is."""
-        if self._refusals >= _MAX_REFUSED:
-            self.alert = False
+        if not self.held and (self._refusals >= _MAX_REFUSED or _ANY_START(text) is None):
+            self.unread.append(text)
+            if len(self.unread) > UNREAD:
+                self.catch_up()
             return None
-        if not self.held:
-            if self._begun and "\n" not in text:
-                self._line = (self._line + text)[:_MAX_LINE]
-                self._marked = self.alert = _fence_like(self._line)
-                return None
-            if not (self._marked or "`" in text or "~" in text or self._may_begin(text)):
-                end = text.rfind("\n")
-                if end >= 0:
-                    self._begun = False
-                    text = text[end + 1 :]
-                if text and not text.isspace():
-                    self._begun = True
-                # Of what was said of the line, it only counts that there was something.
-                self._line = "." if self._begun else ""
-                self.alert = not self._begun
-                return None
+        if self.unread:
+            self.catch_up()
         out: list[Piece] = []
         rest: str | None = text
         if self.held:
             rest = self._awaited(text, out)
         if rest is not None:
             self._scan(rest, out)
-        self._marked = _fence_like(self._line)
-        self.alert = self._marked or not self._begun or bool(self.held)
         return out
+
+    def catch_up(self) -> None:
+        """Read what is unread."""
+        text = "".join(self.unread)
+        self.unread.clear()
+        if self._refusals < _MAX_REFUSED:
+            self._passed(text)
 
     def flush(self) -> list[Piece]:
         """Other things than text follow: what is held, which is a call only if it is whole."""
@@ -152,48 +154,79 @@ class Leaks:
         self._forget()
         return [held] if calls is None else [*calls]
 
-    def _may_begin(self, text: str) -> bool:
-        """Whether a call may begin here."""
-        if self._fence or not ("<" in text or "[" in text):
-            return False
-        first = not self._begun and text.lstrip(" \t").startswith(("<", "["))
-        return first or _START.search(text) is not None
-
     # ── text ─────────────────────────────────────────────────────────────────
 
     def _scan(self, text: str, out: list[Piece]) -> None:
-        """Walk along the lines."""
+        """Walk along the lines at whose begin there may be a call."""
         given = start = 0
         while start < len(text):
             if not self._begun:
-                while start < len(text) and text[start] in " \t":
-                    start += 1
+                blanks = _BLANKS.match(text, start)
+                assert blanks is not None, "it matches anything"
+                first = blanks.end()
                 searched = not self._fence and self._refusals < _MAX_REFUSED
-                if searched and text.startswith(("<", "["), start):
-                    if start > given:
-                        out.append(text[given:start])
-                    rest = self._awaited(text[start:], out)
-                    if rest is None:
+                if searched and _OPENS(text, first):
+                    end = self._begins(text, first, given, out)
+                    if end is None:
                         return
-                    text, given, start = rest, 0, 0
-                    continue
-            end = text.find("\n", start)
-            if end < 0:
-                self._more(text[start:])
-                break
-            self._more(text[start:end])
-            self._line_over()
-            start = end + 1
+                    if end > first:
+                        given = start = end
+                        continue
+            # Up to the next line that may begin a call.
+            end = _next(text, start)
+            self._passed(text[start:end])
+            start = end
         if given < len(text):
             out.append(text[given:])
 
+    def _begins(self, text: str, start: int, given: int, out: list[Piece]) -> int | None:
+        """What begins at ``start``, up to which the text has gone on but for what follows
+        ``given``: where the call ends that is wholly there, ``start`` if it is none; None: the rest
+        is held. Its line is not looked at again if it is none."""
+        closing = self._head(text[start : start + MAX_HEAD])
+        end = text.find(closing, start) if closing else -1
+        calls: list[LeakedCall] | None = None
+        if closing and end >= 0:
+            # The line end after a call within brackets is not part of it.
+            end += len(closing) if closing != "\n" else 0
+            calls = self._calls(text[start:end])
+        waits = closing is not None and end < 0 and len(text) - start <= MAX_HELD
+        if calls is None and not waits:
+            self._begun = True
+            self._refusals += closing is not None
+            return start
+        if start > given:
+            out.append(text[given:start])
+        if calls is not None:
+            out += calls
+            return end
+        assert closing is not None, "somebody waits for it"
+        self.held, self._size, self._closing = [text[start:]], len(text) - start, closing
+        self._tail = text[max(start, len(text) + 1 - len(closing)) :] if closing[1:] else ""
+        return None
+
+    def _passed(self, text: str) -> None:
+        """Text that goes on, and that no call begins in: what is left of it is its last line, and
+        whether the code fences in it are closed."""
+        begin = text.rfind("\n") + 1
+        if begin:
+            first, *others = text[: begin - 1].split("\n")
+            self._more(first)
+            self._line_over(self._line)
+            if "```" in text or "~~~" in text:
+                for line in others:
+                    if "```" in line or "~~~" in line:
+                        self._line_over(line[:_MAX_LINE])
+            self._line, self._begun = "", False
+        self._more(text[begin:])
+
     def _more(self, text: str) -> None:
-        self._line = (self._line + text)[:_MAX_LINE]
+        self._line = (self._line + text[:_MAX_LINE])[:_MAX_LINE]
         self._begun = self._begun or bool(text and not text.isspace())
 
-    def _line_over(self) -> None:
-        """Whether the line that has ended opens or closes a code fence."""
-        line, self._line, self._begun = self._line.strip(), "", False
+    def _line_over(self, line: str) -> None:
+        """Whether a line that has ended opens or closes a code fence."""
+        line = line.strip()
         if self._fence:
             if line.startswith(self._fence) and not line.strip(self._fence[0]):
                 self._fence = ""
@@ -207,35 +240,33 @@ class Leaks:
     # ── what may be a call ───────────────────────────────────────────────────
 
     def _awaited(self, text: str, out: list[Piece]) -> str | None:
-        """What may be a call, or more of it: None while it is held, else what is left of the text
-        after it, which is all of it if it was none."""
+        """More of what may be a call: None while it is held, else what is left of the text after
+        it, which is all of it if it was none."""
         if not self._closing:
-            text = "".join(self.held) + text
-            closing = self._head(text)
-            if closing is None:
-                return self._refused(text)
-            self.held, self._size = [], 0
-            self._closing = closing
+            # Its head is not whole yet, and short.
+            return self._let_go(text)
         self.held.append(text)
         self._size += len(text)
-        if not self._closing:
-            return None
         found = (self._tail + text).find(self._closing)
         if found < 0:
             self._tail = (self._tail + text)[1 - len(self._closing) :] if self._closing[1:] else ""
             if self._size <= MAX_HELD:
                 return None
-        whole = "".join(self.held)
         end = self._size - len(text) - len(self._tail) + found
-        # The line end after a call within brackets is not part of it.
         end += len(self._closing) if self._closing != "\n" else 0
+        whole = self._let_go()
         calls = None if found < 0 else self._calls(whole[:end])
         if calls is None:
             self._refusals += 1
-            return self._refused(whole)
-        self._forget()
+            self._begun = True
+            return whole
         out += calls
         return whole[end:]
+
+    def _let_go(self, more: str = "") -> str:
+        whole = "".join(self.held) + more
+        self._forget()
+        return whole
 
     def _head(self, text: str) -> str | None:
         """What will end the call that begins here; empty: it cannot be told yet, None: no call."""
@@ -265,12 +296,6 @@ class Leaks:
         if invoke is not None:
             return closing if invoke[1] in self._schemas else None
         return None if ">" in head or head[0] != "<" else undecided
-
-    def _refused(self, text: str) -> str:
-        """It is text after all, and its first line is not looked at again."""
-        self._forget()
-        self._begun = True
-        return text
 
     def _forget(self) -> None:
         self.held, self._closing, self._size, self._tail = [], "", 0, ""
@@ -308,7 +333,9 @@ class Leaks:
         return found
 
     def _invocation(self, name: str, inner: str) -> LeakedCall | None:
-        types = _types(self._schemas[name])
+        types = self._types.get(name)
+        if types is None:
+            types = self._types[name] = _types(self._schemas[name])
         values: dict[str, object] = {}
         at = 0
         while at < len(inner):
@@ -322,7 +349,7 @@ class Leaks:
     def _wrapped(self, inner: str) -> LeakedCall | None:
         named = _NAMED.fullmatch(inner)
         if named is not None:
-            return self._from_json(named[1], (named[3] or "{}").strip())
+            return self._from_json(named[1].strip(), (named[3] or "{}").strip())
         try:
             call = _wrapped(inner)
         except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
@@ -337,9 +364,10 @@ class Leaks:
         return LeakedCall(name, text) if name in self._schemas else None
 
 
-def _fence_like(line: str) -> bool:
-    """Whether what was said of a line may open or close a code fence, or begin to."""
-    return "```" in line or line.endswith("`") or line.lstrip().startswith(("`", "~"))
+def _next(text: str, start: int) -> int:
+    """Where the first line after ``start`` begins that may begin a call, else the end."""
+    found = _START(text, start)
+    return len(text) if found is None else found.start() + 1
 
 
 def _types(schema: bytes) -> Mapping[str, object]:

@@ -28,6 +28,12 @@ class Accounts(Protocol):
     def snapshot(self, now: float) -> list[AccountStatus]:
         """Every account as it is at ``now``, in the order of choice."""
 
+    def recent(self, now: float, most: int) -> list[AccountStatus]:
+        """Those that were used or changed lately, and ``most`` others in turn."""
+
+    def readiness(self, now: float) -> tuple[int, int]:
+        """How many accounts there are, and how many of them do not rest."""
+
 
 class ToExplain(msgspec.Struct):
     """The body of ``/api/explain``: a client's body in an envelope."""
@@ -36,6 +42,9 @@ class ToExplain(msgspec.Struct):
     body: msgspec.Raw
     group: str = ""
 
+
+IN_TURN: Final = 300
+"""Accounts that ``news`` looks at although nothing is known to have happened to them."""
 
 _TO_EXPLAIN: Final = msgspec.json.Decoder(ToExplain)
 
@@ -77,10 +86,11 @@ class OperatorApi:
         self._requests_active = requests_active
         self._explainer = explainer
         self._model_names = model_names
-        self._ask_all: Callable[[], Awaitable[Overview]] | None = None
+        self._ask_all: Callable[[bool], Awaitable[Overview]] | None = None
 
-    def ask_all(self, ask: Callable[[], Awaitable[Overview]]) -> None:
-        """From now on, show what ``ask`` gives: the view of all processes."""
+    def ask_all(self, ask: Callable[[bool], Awaitable[Overview]]) -> None:
+        """From now on, show what ``ask`` gives: the view of all processes, in brief (without
+        accounts) or not."""
         self._ask_all = ask
 
     def own_overview(self) -> Overview:
@@ -88,9 +98,21 @@ class OperatorApi:
         statuses = self._accounts.snapshot(self._clock.seconds())
         return Overview(statuses, self._requests_active(), self._started)
 
+    def news(self) -> Overview:
+        """The same with the accounts that were used or changed since the last call, and some of
+        the others: however many there are, it costs about the same."""
+        statuses = self._accounts.recent(self._clock.seconds(), IN_TURN)
+        return Overview(statuses, self._requests_active(), self._started)
+
     async def overview(self) -> Overview:
         """What all processes know together."""
-        return self.own_overview() if self._ask_all is None else await self._ask_all()
+        return self.own_overview() if self._ask_all is None else await self._ask_all(False)
+
+    async def _in_brief(self) -> Overview:
+        """The same without accounts."""
+        if self._ask_all is not None:
+            return await self._ask_all(True)
+        return Overview([], self._requests_active(), self._started)
 
     @app.route("/", methods=["GET", "HEAD"])
     def root(self, request: ApiRequest) -> bytes:
@@ -105,11 +127,11 @@ class OperatorApi:
     @app.route("/health", methods=["GET", "HEAD"])
     async def health(self, request: ApiRequest) -> bytes:
         """503 when the store is gone or nobody can serve; no names, since it needs no key."""
-        overview = await self.overview()
-        statuses = overview.statuses
-        ready = sum(map(_ready, statuses))
+        overview = await self._in_brief()
+        # Every process is told how all accounts stand.
+        total, ready = self._accounts.readiness(self._clock.seconds())
         alive = self._store_alive()
-        healthy = alive and (ready > 0 or not statuses)
+        healthy = alive and (ready > 0 or not total)
         return send_value(
             request,
             {
@@ -118,7 +140,7 @@ class OperatorApi:
                 "uptime": int(self._clock.seconds() - overview.started),
                 "timestamp": moment(self._clock.seconds()),
                 "database": "connected" if alive else "disconnected",
-                "accounts": {"total": len(statuses), "ready": ready},
+                "accounts": {"total": total, "ready": ready},
                 "active_requests": overview.active_requests,
                 **_of_several(overview),
             },
@@ -157,7 +179,3 @@ def _of_several(overview: Overview) -> dict[str, object]:
     if overview.workers == 1 and not overview.partial:
         return {}
     return {"workers": overview.workers, "partial": overview.partial}
-
-
-def _ready(status: AccountStatus) -> bool:
-    return status.state == "ready"

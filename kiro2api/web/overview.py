@@ -10,7 +10,8 @@ from kiro2api.accounts.status import AccountStatus
 
 
 class Overview(msgspec.Struct, frozen=True):
-    """The accounts in the order of choice and the requests under way.
+    """The accounts in the order of choice (none where it was asked in brief), and the requests
+    under way.
 
     ``started`` in epoch seconds. ``partial``: there are more processes, which did not answer.
     """

@@ -11,7 +11,16 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from kiro2api.conversation.answer import Usage
 from kiro2api.dialects.dialect import Asked, Dialect
-from kiro2api.errors import KiroError
+from kiro2api.errors import (
+    BodyTooLarge,
+    Forbidden,
+    KiroError,
+    ModelNotFound,
+    NotFound,
+    RequestRejected,
+    Scope,
+    UpstreamFault,
+)
 from kiro2api.exchange import Asking, OpenExchange
 from kiro2api.exchange import Attempt as Tried
 from kiro2api.metering import Attempt, Record
@@ -113,7 +122,7 @@ class Progress:
             key=self.caller.name,
             stream=asked.stream if asked else False,
             status=self.dialect.status(fault) if fault is not None else 200,
-            outcome=self.outcome,
+            outcome=_judged(self.outcome, fault),
             error=(fault.code or fault.kind.value) if fault is not None else "",
             started=self.started,
             queue_seconds=(asking.lent_at - self.started) if asking and asking.lent_at else 0.0,
@@ -138,3 +147,14 @@ class Progress:
 
 def _attempt(tried: Tried) -> Attempt:
     return Attempt(tried.account, tried.upstream_model, tried.outcome, tried.status, tried.seconds)
+
+
+_AT_FAULT = (BodyTooLarge, Forbidden, ModelNotFound, NotFound, RequestRejected)
+
+
+def _judged(outcome: str, fault: KiroError | None) -> str:
+    """A failure that no account and no new try would have spared the client is the request's."""
+    if outcome != "failed" or fault is None:
+        return outcome
+    upstream = isinstance(fault, UpstreamFault) and fault.scope is Scope.REQUEST
+    return "refused" if upstream or isinstance(fault, _AT_FAULT) else outcome

@@ -6,10 +6,12 @@ Must not know any dialect's shapes.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from kiro2api.accounts.interfaces import End
 from kiro2api.conversation.answer import Usage
@@ -28,6 +30,10 @@ from kiro2api.web.relay import StreamRelay
 from kiro2api.web.reply import id_of, send_json
 from kiro2api.web.session import session_of
 from kiro2api.web.site import ApiRequest
+
+LARGE: Final = 512 * 1024
+"""Octets of a body from which on the work on it is done in two turns of the reactor: to read and
+to write a megabyte take some milliseconds each, in which no other answer goes on."""
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -100,6 +106,8 @@ class Serving:
             )
             if asked.choices > 1:
                 progress.others = again(asking, asked.choices - 1)
+            if request.body_length > LARGE:
+                await progress.unless_stopped(deferLater(self._clock, 0.0))
             if asked.stream:
                 await self._stream(progress, asking, opening)
                 return None
@@ -118,7 +126,7 @@ class Serving:
             record = progress.record(self._clock.seconds(), self._default_group)
             self._gate.spent(caller, record.credits)
             self._meter.finished(record)
-            if self.failed is not None and record.outcome == "failed":
+            if self.failed is not None and record.outcome in ("failed", "refused"):
                 self.failed(progress, record)
 
     def estimated(self, model: str, tokens: int) -> int:

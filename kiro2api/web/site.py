@@ -40,6 +40,10 @@ Refusal = Callable[["ApiRequest", KiroError], tuple[int, list[tuple[bytes, bytes
 """Renders an error for one request: status, headers, JSON body."""
 
 
+_REASONS = {b"429": b"Too Many Requests", b"529": b"Overloaded"}
+"""What Twisted has no words for."""
+
+
 class DrainingChannel(HTTPChannel):
     """An HTTP connection that its site can find, close when idle, and wait for."""
 
@@ -90,7 +94,7 @@ class DrainingChannel(HTTPChannel):
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
         """Keep the head until there is something to send with it."""
-        lines = [b"%b %b %b\r\n" % (version, code, reason)]
+        lines = [b"%b %b %b\r\n" % (version, code, _REASONS.get(code, reason))]
         for name, values in headers.getAllRawHeaders():
             lines += [b"%b: %b\r\n" % (name, value) for value in values]
         lines.append(b"\r\n")

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from kiro2api.accounts.groups import GroupPolicy
 from kiro2api.accounts.ledger import Change, Choice, Ledger, Nobody
 from kiro2api.accounts.outcome import End, Outcome, Parked
 from kiro2api.accounts.penalties import State
@@ -124,6 +125,22 @@ class ChooseTests(SynchronousTestCase):
         self.assertEqual(
             ledger.choose("default", NOBODY_TRIED, 9e9), Nobody(None, {"suspended": 1})
         )
+
+
+class ReadinessTests(SynchronousTestCase):
+    """How many there are, and how many of them do not rest."""
+
+    def test_counts(self) -> None:
+        """Over all groups; busy ones count, and whose rest is over, but nobody who is off."""
+        other = account(4, group="pro")
+        ledger = Ledger([ONE, TWO, THREE, other], disabled=[THREE.fingerprint])
+        self.assertEqual(ledger.readiness(0.0), (4, 3))
+        ledger.set_group(GroupPolicy("default", max_in_flight=1), 0.0)
+        ledger.lent(ONE.fingerprint, 0.0)
+        self.assertEqual(ledger.readiness(0.0), (4, 3))
+        ledger.restore(TWO.fingerprint, Parked("throttled", 10.0), 0.0)
+        self.assertEqual(ledger.readiness(9.0), (4, 2))
+        self.assertEqual(ledger.readiness(11.0), (4, 3))
 
 
 class ReturnedTests(SynchronousTestCase):

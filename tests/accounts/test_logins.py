@@ -21,7 +21,8 @@ class Case(EmulatorTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.found: list[tuple[Account, Credentials]] = []
-        self.taking: Deferred[None] | None = None
+        self.taking: Deferred[Account] | None = None
+        self.kept: Account | None = None
         self.regions: list[str] = []
         self.ids = 0
         self.logins = self.make()
@@ -31,9 +32,9 @@ class Case(EmulatorTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def make(self, **options: object) -> Logins:
-        def take(account: Account, credentials: Credentials) -> Deferred[None]:
+        def take(account: Account, credentials: Credentials) -> Deferred[Account]:
             self.found.append((account, credentials))
-            return succeed(None) if self.taking is None else self.taking
+            return succeed(self.kept or account) if self.taking is None else self.taking
 
         def oidc(region: str) -> str:
             self.regions.append(region)
@@ -133,6 +134,13 @@ class ApprovedTests(Case):
         ((found, credentials),) = self.found
         self.assertEqual(found, msgspec.structs.replace(old, method="idc"))
         self.assertTrue(credentials.client_id)
+
+    def test_known_already(self) -> None:
+        """Whoever takes it over says which account it has become."""
+        self.kept = account(7, group="team")
+        login = self.begin()
+        self.after(1.0, 1.0)
+        self.assertEqual(self.now(login).account, self.kept.fingerprint)
 
     def test_used_at_once(self) -> None:
         """What was found is good for a refresh."""
@@ -248,7 +256,7 @@ class EndedTests(Case):
         self.assertFalse(self.logins.cancel(approved.id))
         stopping = self.logins.stop()
         self.assertNoResult(stopping)
-        self.taking.callback(None)
+        self.taking.callback(self.found[0][0])
         self.successResultOf(stopping)
         self.assertEqual(self.now(waits).status, "cancelled")
         self.assertEqual(self.now(approved).status, "done")
@@ -309,13 +317,27 @@ class SharedTests(Case):
         self.assertEqual(self.polls(), 0)
         self.assertFalse(self.logins.cancel(login.id))
 
+    def test_killed(self) -> None:
+        """Nobody waits for ever for a process that does not tell any more."""
+        login = self.begin()
+        self.logins.on_turn = lambda login: None
+        self.logins.cancel(login.id)
+        self.clock.advance(login.expires_at - self.clock.seconds() + 59.0)
+        self.assertEqual(self.other.get(login.id), login)
+        self.clock.advance(1.0)
+        expired = msgspec.structs.replace(
+            login, status="expired", error="Nobody approved the login in time."
+        )
+        self.assertEqual(self.other.get(login.id), expired)
+        self.assertEqual(self.other.all(), (expired,))
+
     def test_too_late(self) -> None:
         """What was approved cannot be cancelled from elsewhere either."""
         self.taking = Deferred()
         login = self.begin()
         self.after(1.0, 1.0)
         self.other.cancel(login.id)
-        self.taking.callback(None)
+        self.taking.callback(self.found[0][0])
         self.assertEqual(self.now(login).status, "done")
         self.assertEqual(self.other.get(login.id), self.now(login))
 

@@ -173,6 +173,17 @@ class LackingTests(SynchronousTestCase):
         self.ledger.admit(THREE, 0.0)
         self.assertEqual(self.who("opus"), "3")
 
+    def test_the_other_never_returns(self) -> None:
+        """Whether one that needs a login would have the model, nobody will find out by waiting."""
+        for each in (ONE, TWO):
+            self.ledger.lacks(each.fingerprint, "opus", 50.0)
+        for reason in ("login", "suspended"):
+            self.ledger.restore(THREE.fingerprint, Parked(reason), 0.0)
+            nobody = self.ledger.choose("default", NONE, 0.0, "opus")
+            assert isinstance(nobody, Nobody)
+            self.assertTrue(nobody.lacking)
+            self.ledger.release(THREE.fingerprint, 0.0)
+
     def test_the_other_rests(self) -> None:
         """Who has the model may only rest: that is no lack."""
         self.ledger.lacks(WHO, "opus", 50.0)

@@ -64,14 +64,27 @@ class LoginTests(CommandCase):
         self.assertEqual(self.service.asked, [])
 
     def test_replace(self) -> None:
-        """An account is logged in again by its id, whatever it was named by."""
+        """An account is logged in again by its id, whatever it was named by, and as it was."""
         self.service.script("GET /api/tokens", tokens(account()))
         self.service.script("POST /api/logins", (201, DONE))
         outcome = self.run_command("login", "--replace", "mine")
         self.assertEqual(outcome.out[-1], "The account is logged in again (id 0123456789abcdef).")
         self.assertEqual(
-            self.service.bodies("POST /api/logins"), [{"kind": "builder_id", "replace": "mine-id"}]
+            self.service.bodies("POST /api/logins"),
+            [{"kind": "social", "provider": "google", "replace": "mine-id"}],
         )
+
+    def test_replace_in_another_way(self) -> None:
+        """What cannot become of it is said before anybody confirms a code in vain."""
+        for method, said, words in (
+            ("social", "idc", "by social"),
+            ("idc", "social", "by builder-id or idc"),
+            ("api_key", "", "nobody logs in"),
+        ):
+            self.service.script("GET /api/tokens", tokens(account(auth_type=method)))
+            given = ["login", *([said] if said else []), "--replace", "mine"]
+            self.assertIn(words, self.run_command(*given).message)
+        self.assertEqual(self.service.bodies("POST /api/logins"), [])
 
     def test_refused(self) -> None:
         """In the service's words."""

@@ -59,12 +59,11 @@ def launched() -> Iterator[Browser]:
 class Trouble:
     """What went wrong in one page: errors of scripts, refusals by the policy, failed requests.
 
-    A refusal that a test provokes is declared by ``expect``; that nobody is logged in before the
-    login is always expected.
+    A refusal that a test provokes is declared by ``expect``.
     """
 
     def __init__(self, page: Page) -> None:
-        self._expected = {(401, "/api/session")}
+        self._expected: set[tuple[int, str]] = set()
         self._found: list[str] = []
         page.on("console", self._said)
         page.on("pageerror", lambda error: self._found.append(f"uncaught: {error}"))

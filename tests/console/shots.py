@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from tests.console.browser import launched
-from tests.console.house import ADMIN, CLIENT, House
+from tests.console.house import ADMIN, House
 from tests.console.story import accounts, live_through, write_history
 from tests.console.visitor import Visitor
 
@@ -44,7 +44,7 @@ def places(house: House) -> dict[str, str]:
 def keep_busy(house: House, keys: dict[str, str]) -> list[threading.Thread]:
     """Some requests that run while the pictures are taken."""
     house.emulator.script(
-        *({"text": "word ", "repeat": 4000, "delay": 0.25, "slice": 0} for _ in range(3))
+        *({"text": "word ", "repeat": 4000, "delay": 0.5, "slice": 0} for _ in range(3))
     )
     wishes = (
         ("", "claude-sonnet-4-5-20250929", keys["ada-laptop"]),
@@ -64,9 +64,10 @@ def keep_busy(house: House, keys: dict[str, str]) -> list[threading.Thread]:
     return threads
 
 
-def shoot(browser: Browser, house: House, folder: Path, only: str) -> None:
-    """Take all pictures, or those whose name has ``only`` in it."""
+def shoot(browser: Browser, house: House, folder: Path, only: str, client: str) -> None:
+    """Take all pictures, or those whose name has ``only`` in it; ``client`` is a client's key."""
     folder.mkdir(parents=True, exist_ok=True)
+    for_readme(browser, house, folder, only)
     for look, wishes in LOOKS.items():
         visitor = Visitor(browser, house.url, **wishes)  # type: ignore[arg-type]
         page = visitor.page
@@ -89,21 +90,24 @@ def shoot(browser: Browser, house: House, folder: Path, only: str) -> None:
         for line in visitor.trouble.found():
             print(f"{look}: {line}")
         visitor.context.close()
-    for_readme(browser, house, folder, only)
     visitor = Visitor(browser, house.url)
     visitor.go()
-    visitor.log_in(CLIENT)
-    visitor.settle()
+    visitor.log_in(client)
+    visitor.title("Usage")
     picture(visitor, folder, "usage-light", only)
     visitor.context.close()
 
 
 def for_readme(browser: Browser, house: House, folder: Path, only: str) -> None:
     """The two pictures of etc/screenshots: one screen each, in few colours."""
-    for name, place, dark in (("dashboard", "dashboard", False), ("accounts", "accounts", True)):
+    for name, place, dark in (
+        ("dashboard", "dashboard?period=30d", False),
+        ("accounts", "accounts", True),
+    ):
         visitor = Visitor(browser, house.url, dark=dark)
         visitor.go()
         visitor.log_in(ADMIN)
+        visitor.title("Dashboard")
         visitor.settle()
         visitor.go(place)
         picture(visitor, folder, f"readme-{name}", only, whole=False)
@@ -128,9 +132,11 @@ def dialogs(visitor: Visitor, folder: Path, look: str) -> None:
 def picture(visitor: Visitor, folder: Path, name: str, only: str, *, whole: bool = True) -> None:
     """One picture, once the view has come to rest."""
     if only in name:
-        visitor.settle()
         visitor.page.mouse.move(0, 0)
-        visitor.page.wait_for_timeout(350)
+        # Twice: a view may be there for a moment before it begins to load.
+        for _ in range(2):
+            visitor.settle()
+            visitor.page.wait_for_timeout(250)
         visitor.page.screenshot(path=folder / f"{name}.png", full_page=whole)
 
 
@@ -146,8 +152,9 @@ def main(words: list[str]) -> int:
         write_history(database)
         house = House(place, accounts(), KIRO_DB_PATH=str(database))
         try:
-            keep_busy(house, live_through(house))
-            shoot(browser, house, folder, only)
+            keys = live_through(house)
+            keep_busy(house, keys)
+            shoot(browser, house, folder, only, keys["ada-laptop"])
         finally:
             house.stop()
     return 0

@@ -81,7 +81,7 @@ def records(now: float) -> Iterator[Record]:
         local = time.gmtime(at)
         day = max(0.08, math.sin((local.tm_hour - 5) / 17 * math.pi)) if local.tm_hour > 5 else 0.08
         week = 0.35 if local.tm_wday > 4 else 1.0
-        for _ in range(round(dice.uniform(0.6, 1.3) * 26 * day * week * (0.7 + hour / 2400))):
+        for _ in range(round(dice.uniform(0.6, 1.3) * 90 * day * week * (0.7 + hour / 2400))):
             number += 1
             yield _record(dice, number, at + dice.uniform(0, 3600))
 

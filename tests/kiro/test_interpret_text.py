@@ -16,7 +16,7 @@ from kiro2api.conversation.answer import (
     ToolInputDelta,
 )
 from kiro2api.kiro.interpret import Interpreter
-from kiro2api.kiro.leaks import Leaks
+from kiro2api.kiro.leaks import UNREAD, Leaks
 from kiro2api.wire.eventstream import Frame
 from tests.kiro.frames import event, metering, said, tool
 from tests.kiro.test_interpret import CUT, ended
@@ -56,6 +56,17 @@ class TextCallTests(SynchronousTestCase):
         self.assertIs(ended(events), StopReason.TOOL_USE)
         self.assertEqual(reader.calls_from_text, 1)
         self.assertEqual(reader.tally.chars, len("Look:\n\nSo.Run") + len('{"p":"1"}'))
+
+    def test_long_answer(self) -> None:
+        """Code fences are known however much text they came in, and marks within lines are text."""
+        frames = [
+            *[said("a <b> [c]\n"), said("x")] * (2 * UNREAD),
+            said("\n```\n"),
+            said(self.text),
+        ]
+        _, events = self.told(*frames)
+        self.assertIs(ended(events), StopReason.END_TURN)
+        self.assertEqual(len(events), len(frames) + 2)
 
     def test_nothing_else(self) -> None:
         """An answer may be nothing but such a call."""

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from kiro2api.kiro.leaks import MAX_HEAD, MAX_HELD, LeakedCall, Leaks, Piece
+from kiro2api.kiro.leaks import MAX_HEAD, MAX_HELD, UNREAD, LeakedCall, Leaks, Piece
 
 SCHEMAS = {
     "Bash": b'{"type":"object","properties":{"command":{"type":"string"},'
@@ -42,10 +42,41 @@ def read(*texts: str, schemas: dict[str, bytes] = SCHEMAS) -> list[Any]:
     pieces: list[Piece] = []
     for text in texts:
         # As whoever feeds it does.
-        needed = leaks.alert or "\n" in text or "`" in text
-        fed = leaks.feed(text) if needed else None
-        pieces += [text] * bool(text) if fed is None else fed
+        if leaks.held or "<" in text or "[" in text:
+            fed = leaks.feed(text)
+            pieces += [text] if fed is None else fed
+        elif text:
+            leaks.unread.append(text)
+            if len(leaks.unread) > UNREAD:
+                leaks.catch_up()
+            pieces.append(text)
     return joined(pieces + leaks.flush())
+
+
+class Counted(str):
+    """A text that counts how many of its characters are copied or searched."""
+
+    read = 0
+
+    def _taken(self, text: str) -> "Counted":
+        Counted.read += len(text)
+        return Counted(text)
+
+    def __getitem__(self, key: Any) -> "Counted":
+        return self._taken(str.__getitem__(self, key))
+
+    def __add__(self, other: str) -> "Counted":
+        return self._taken(str.__add__(self, other))
+
+    def lstrip(self, chars: str | None = None) -> "Counted":
+        """Copies."""
+        return self._taken(str.lstrip(self, chars))
+
+    def find(self, wanted: str, start: Any = 0, end: Any = None) -> int:
+        """Searches up to what is found."""
+        found = str.find(self, wanted, start)
+        Counted.read += (len(self) if found < 0 else found) - int(start)
+        return found
 
 
 LS = ("Bash", {"command": "ls"})
@@ -192,3 +223,52 @@ class LeaksTests(SynchronousTestCase):
                 ["<invoke name='Read'>x</invoke>\n"],
             )
         self.assertIs(leaks.feed(calling("Read") + "\n"), None)
+
+    def test_linear(self) -> None:
+        """Whatever an event holds, each of its characters is read a few times at most: twice the
+        text is twice the work."""
+        for unit in (
+            "<\n",
+            "<invoker>\n",
+            "[Called \n",
+            "\n   <invoke\n",
+            "`\n<x\n",
+            "<tool_use>\n",
+            calling("Read"),
+            "<invoke name='Read'>\n",
+            "\n[Called Read with args: {}]",
+            f"\n{calling('Unknown')}",
+        ):
+            work = []
+            for count in (1000, 2000, 8000):
+                Counted.read = 0
+                leaks = Leaks(SCHEMAS)
+                leaks.feed(Counted(unit * count))
+                leaks.feed(Counted(unit * count))
+                work.append(Counted.read)
+            self.assertLess(work[1], 2.2 * work[0] + 1, unit)
+            self.assertLess(work[2], 8.8 * work[0] + 1, unit)
+
+    def test_refused_calls_do_not_cut_the_text(self) -> None:
+        """What is no call does not make more events of the text."""
+        self.assertEqual(Leaks(SCHEMAS).feed("<invoker>\n" * 50), ["<invoker>\n" * 50])
+
+    def test_blanks_around_a_name(self) -> None:
+        """Any number of them: they are not tried in every way."""
+        text = f"<tool_use><name>{' ' * 50_000}</tool_use>"
+        self.assertEqual(read(text), [text])
+
+    def test_unread(self) -> None:
+        """Fences are seen in what was put aside as well, however much of it there is."""
+        lines = ["line\n"] * (2 * UNREAD)
+        call = calling("Read")
+        self.assertEqual(
+            read(*lines, "``", "`\n", *lines, call), joined([*lines, "```\n", *lines, call])
+        )
+        self.assertEqual(read(*lines, call)[1:], [("Read", {})])
+        leaks = Leaks(SCHEMAS)
+        for _ in range(8):
+            leaks.feed("<invoke name='Read'>x</invoke>\n")
+        for _ in range(2 * UNREAD):
+            self.assertIs(leaks.feed(call), None)
+        self.assertLess(len(leaks.unread), UNREAD + 1)

@@ -88,11 +88,12 @@ class OutsideCase(LiveCase):
         )
         self.addCleanup(self.logins.stop)
 
-    async def found(self, account: Account, credentials: Credentials) -> None:
+    async def found(self, account: Account, credentials: Credentials) -> Account:
         """A login has ended well."""
         self.held[account.fingerprint] = account
         self.keyring.put(account.fingerprint, credentials)
         self.rows.rows[account.fingerprint] = StoredAccount(credentials)
+        return account
 
     def accounts(self) -> tuple[Account, ...]:
         return tuple(self.held.values())

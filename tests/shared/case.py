@@ -61,7 +61,7 @@ class Gate:
         self.port = free_port()
         folder = case.folder / f"service-{number}"
         folder.mkdir(exist_ok=True)
-        self._folder, self._variables = folder, variables
+        self._folder, self.variables = folder, variables
         self._starts = 0
         self.admin = Client(self.port, ADMIN)
         self.client = Client(self.port, KEY)
@@ -74,7 +74,7 @@ class Gate:
         folder = self._folder / f"start-{self._starts}"
         folder.mkdir()
         self.logs.append(folder / "kiro2api.log")
-        variables = {**self.case.variables, "PORT": str(self.port), **self._variables}
+        variables = {**self.case.variables, "PORT": str(self.port), **self.variables}
         self.program = Program(folder, "kiro2api", **variables)
 
     async def up(self) -> None:
@@ -131,7 +131,7 @@ class Gate:
 class SharedCase(ReactorCase):
     """The emulator, and services on demand; all end with the test."""
 
-    timeout = 120
+    timeout = 60
     lifetime = MARGIN + 2
 
     emulator: BookedEmulator
@@ -182,20 +182,24 @@ class SharedCase(ReactorCase):
         return started
 
     async def until(
-        self, condition: Callable[[], Any], what: str, seconds: float = 10.0
-    ) -> float:
-        """Wait for a condition, which may be a coroutine function; how many seconds it took."""
+        self,
+        condition: Callable[[], Any],
+        what: str,
+        seconds: float = 10.0,
+        every: float = 0.02,
+    ) -> None:
+        """Wait for a condition, which may be a coroutine function."""
         began = reactor.seconds()
         while True:
             held = condition()
             if hasattr(held, "__await__"):
                 held = await held
             if held:
-                return float(reactor.seconds() - began)
+                return
             if reactor.seconds() > began + seconds:
                 logs = "\n".join(f"--- {g.number} ---\n{g.log[-3000:]}" for g in self.gates)
                 self.fail(f"not within {seconds:g} s: {what}\n{logs}")
-            await deferLater(reactor, 0.02)
+            await deferLater(reactor, every)
 
     async def sleep(self, seconds: float) -> None:
         """Let things happen."""

@@ -38,9 +38,10 @@ class BookedEmulator(Emulator):
         self.hesitating: list[str] = []
         self._held: dict[str, Deferred[None]] = {}
 
-    def hesitate(self, account: str) -> None:
-        """Answer no refresh of this account until ``go_on``."""
-        self._held[account] = Deferred()
+    def hesitate(self, *accounts: str) -> None:
+        """Answer no refresh of these accounts until ``go_on``."""
+        for account in accounts:
+            self._held.setdefault(account, Deferred())
 
     def go_on(self) -> None:
         """Answer those who still wait."""

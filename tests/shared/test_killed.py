@@ -17,6 +17,14 @@ class KilledTests(SharedCase):
         last = max(one.at for one in self.emulator.book if one.account == "ada")
         await self.sleep(max(0.0, last + self.lifetime - MARGIN + 0.1 - reactor.seconds()))
 
+    def hesitate(self) -> None:
+        """Let no login service answer anybody.
+
+        A token that is handed out to a process which dies before it has stored it is lost for
+        good, whatever anybody does: so nobody is killed while one is on its way.
+        """
+        self.emulator.hesitate(*(account.name for account in self.accounts))
+
     async def asked_in_vain(self, client: Client) -> None:
         """The service dies before it answers."""
         try:
@@ -31,9 +39,10 @@ class KilledTests(SharedCase):
         self.assertEqual((await first.client.ask(QUESTION)).status, 200)
         await self.expired()
 
-        self.emulator.hesitate("ada")
+        self.hesitate()
         lost = Deferred.fromCoroutine(self.asked_in_vain(first.client))
-        await self.until(lambda: self.emulator.hesitating, "it renews")
+        await self.until(lambda: "ada" in self.emulator.hesitating, "it renews")
+        await self.sleep(0.2)
         await first.kill()
         await lost
         self.emulator.go_on()
@@ -59,9 +68,10 @@ class KilledTests(SharedCase):
     async def test_it_alone(self) -> None:
         """With nobody else there, it finds its own dead lease and goes on where it was."""
         (only,) = await self.start(1)
-        self.emulator.hesitate("ada")
+        self.hesitate()
         lost = Deferred.fromCoroutine(self.asked_in_vain(only.client))
         await self.until(lambda: "ada" in self.emulator.hesitating, "it renews")
+        await self.sleep(0.2)
         await only.kill()
         await lost
         self.emulator.go_on()
@@ -86,7 +96,7 @@ class KilledTests(SharedCase):
             while not stopped:
                 count += 1
                 text = f"{number}-{count}"
-                answer = await client.ask(Question("/v1/messages", text=text, stream=False))
+                answer = await client.ask(Question("/v1/messages", text=text))
                 statuses.append(answer.status)
                 await self.sleep(0.05)
             ended = client.leave()
@@ -105,10 +115,8 @@ class KilledTests(SharedCase):
         loads.append(Deferred.fromCoroutine(doomed()))
         for lives in (0.3, 1.1, 0.7):
             await self.sleep(lives)
-            # A token that is handed out to a process which dies before it has stored it is lost
-            # for good, whatever anybody does: so not while one is on its way.
-            self.emulator.hesitate("ada")
-            await self.sleep(0.1)
+            self.hesitate()
+            await self.sleep(0.2)
             await first.kill()
             self.emulator.go_on()
             first.start()

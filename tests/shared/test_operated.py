@@ -25,7 +25,7 @@ class OperatedTests(SharedCase):
 
     async def soon(self, condition: Any, what: str) -> None:
         """It holds within two seconds."""
-        self.assertLess(await self.until(condition, what, SOON), SOON)
+        await self.until(condition, what, SOON, every=0.1)
 
     async def test_accounts(self) -> None:
         """Switched off and on, moved, added and removed."""
@@ -120,7 +120,8 @@ class OperatedTests(SharedCase):
             await first.told("DELETE", f"/api/keys/{made['id']}", status=204)
 
             async def refused() -> bool:
-                return (await self.asked(guest, "pro")).status == 401
+                # 429: too many attempts with an unknown key.
+                return (await self.asked(guest, "pro")).status in (401, 429)
 
             await self.soon(refused, "a deleted key is refused")
         finally:

@@ -56,6 +56,7 @@ class Reply:
         head, _, self.raw = data.partition(b"\r\n\r\n")
         lines = head.decode().split("\r\n")
         self.status = int(lines[0].split(" ")[1])
+        self.reason = lines[0].split(" ", 2)[2]
         self.headers = {
             name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])
         }
@@ -165,6 +166,14 @@ class WebCase(SynchronousTestCase):
     def snapshot(self, now: float) -> list[AccountStatus]:
         """What the operator sees."""
         return self.statuses
+
+    def recent(self, now: float, most: int) -> list[AccountStatus]:
+        """The same."""
+        return self.statuses[:most]
+
+    def readiness(self, now: float) -> tuple[int, int]:
+        """Counts of them."""
+        return len(self.statuses), sum(one.state == "ready" for one in self.statuses)
 
     def members(self, group: str) -> list[Account]:
         """Everybody is in the default group."""

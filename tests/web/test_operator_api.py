@@ -1,6 +1,6 @@
 """The operator's routes."""
 
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 
 from kiro2api import __version__
 from kiro2api.accounts.status import AccountStatus
@@ -49,6 +49,12 @@ class ProbeTests(WebCase):
         self.assertEqual(reply.json["accounts"], {"total": 2, "ready": 1})
         self.assertNotIn(b"secret-name", reply.body)
 
+    def test_many_accounts(self) -> None:
+        """They are counted, and not looked at one by one."""
+        self.statuses = [status("a")]
+        self.patch(self, "snapshot", None)
+        self.assertEqual(self.ask("/health", key="").json["accounts"], {"total": 1, "ready": 1})
+
     def test_degraded(self) -> None:
         """Nobody can serve: said, but the process is alive. Without its store it is not."""
         self.statuses = [status("a", "cooling")]
@@ -74,12 +80,16 @@ class CompanyTests(WebCase):
 
     def test_view_of_all(self) -> None:
         """Counts and accounts are those of all, and it is said how many they are."""
-        everything = Overview([status("a"), status("b")], 7, self.clock.seconds() - 50, workers=3)
-        self.operator.ask_all(lambda: succeed(everything))
+        self.statuses = [status("a"), status("b")]
+        brief = Overview([], 7, self.clock.seconds() - 50, workers=3)
+        everything = Overview([status("a"), status("b")], 7, brief.started, workers=3)
+        self.operator.ask_all(lambda short: succeed(brief if short else everything))
         health = self.ask("/health", key="").json
         self.assertEqual((health["active_requests"], health["uptime"]), (7, 50))
         self.assertEqual(health["accounts"], {"total": 2, "ready": 2})
         self.assertEqual((health["workers"], health["partial"]), (3, False))
+        shown = self.successResultOf(Deferred.fromCoroutine(self.operator.overview()))
+        self.assertEqual(shown, everything)
 
     def test_alone(self) -> None:
         """A process that serves alone says nothing of others."""
@@ -87,5 +97,5 @@ class CompanyTests(WebCase):
 
     def test_partial(self) -> None:
         """Said also by the only one left."""
-        self.operator.ask_all(lambda: succeed(Overview([], 0, 0.0, workers=1, partial=True)))
+        self.operator.ask_all(lambda short: succeed(Overview([], 0, 0.0, workers=1, partial=True)))
         self.assertTrue(self.ask("/health", key="").json["partial"])

@@ -4,8 +4,9 @@ from twisted.internet.defer import Deferred
 
 from kiro2api.accounts.interfaces import End
 from kiro2api.conversation.answer import TextDelta, ToolBegun, ToolEnded, ToolInputDelta
-from kiro2api.errors import StreamTruncated, Throttled, UpstreamRefused
+from kiro2api.errors import AccountSuspended, StreamTruncated, Throttled, UpstreamRefused
 from kiro2api.upstream.interfaces import AnswerStream
+from kiro2api.web.serving import LARGE
 from kiro2api.web.site import DrainingChannel
 from kiro2api.wire.sse import SSEDecoder
 from tests.fakes.answers import END, USAGE, FakeStream
@@ -61,6 +62,17 @@ class WholeAnswerTests(WebCase):
         self.assertEqual(reply.json["error"]["type"], "rate_limit_error")
         self.assertEqual(reply.headers["retry-after"], "7")
         self.assertEqual(self.meter.recent[0].outcome, "failed")
+        self.assertEqual(reply.reason, "Too Many Requests")
+
+    def test_whose_fault(self) -> None:
+        """What no account would have answered is no failure of the service."""
+        self.assertEqual(self.ask("/v1/messages", {"model": "m"}).status, 400)
+        self.client.results.append(UpstreamRefused("too long"))
+        self.assertEqual(self.ask("/v1/messages", HELLO).status, 400)
+        self.client.results += [AccountSuspended("locked"), AccountSuspended("locked")]
+        self.assertEqual(self.ask("/v1/messages", HELLO).status, 403)
+        outcomes = [record.outcome for record in self.meter.recent]
+        self.assertEqual(outcomes, ["refused", "refused", "failed"])
 
     def test_fault_in_the_middle(self) -> None:
         """Nothing was sent yet, so it is a status as well; the account pays for it."""
@@ -101,6 +113,39 @@ class WholeAnswerTests(WebCase):
         self.assertEqual(self.pool.leases[0].outcomes[0].end, End.ABANDONED)
         self.assertEqual(self.meter.recent[0].outcome, "abandoned")
         self.assertEqual(self.timers(), [])
+
+
+class LargeBodyTests(WebCase):
+    """Bodies of which the work would hold up all other answers for long."""
+
+    large = {**HELLO, "messages": [{"role": "user", "content": "word " * (LARGE // 5)}]}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.site.max_body_bytes = 2 * LARGE
+
+    def test_two_turns(self) -> None:
+        """It is read in one turn of the reactor and asked in the next; small ones at once."""
+        stream = FakeStream(self.clock)
+        self.client.results.append(stream)
+        _, wire = self.start("/v1/messages", self.large)
+        self.assertEqual(self.pool.leases, [])
+        self.clock.advance(0)
+        self.assertEqual(len(self.pool.leases), 1)
+        stream.push(TextDelta("lo"), USAGE, END)
+        stream.end()
+        self.assertEqual(Reply(wire.value()).status, 200)
+        self.assertEqual(self.timers(), [])
+
+    def test_left_in_between(self) -> None:
+        """Who leaves between the turns costs no account anything."""
+        channel, _ = self.start("/v1/messages", self.large)
+        self.hang_up(channel)
+        self.clock.advance(1)
+        self.assertEqual(self.pool.leases, [])
+        (record,) = self.meter.recent
+        self.assertEqual(record.outcome, "abandoned")
+        self.assertEqual((self.timers(), self.gate.inside), ([], 0))
 
 
 class StreamedAnswerTests(WebCase):

@@ -20,7 +20,7 @@ from kiro2api.errors import KiroError, NoAccountAvailable
 from kiro2api.metering_search import Arrivals
 from kiro2api.web.admin.events_stream import HEARTBEAT, Listener, written
 from kiro2api.web.admin.failures import install_operator_errors
-from kiro2api.web.admin.live import Live
+from kiro2api.web.admin.live import Live, Runs
 from kiro2api.web.admin.records import shown
 from kiro2api.web.admin.stats_numbers import Numbers
 from kiro2api.web.gate import Gate
@@ -77,7 +77,8 @@ class Broadcast:
     def _forget(self) -> None:
         self._latest: int | None = None
         self._stale = False
-        self._running: list[object] = []
+        self._running: object = None
+        self._runs: Runs | None = None
         self._accounts: Mapping[str, AccountStatus] | None = None
         self._next_accounts = self._next_stats = 0.0
         self._next_heartbeat = self._clock.seconds() + HEARTBEAT_SECONDS
@@ -90,11 +91,15 @@ class Broadcast:
             )
         listener = Listener(request, self.listeners.discard)
         self.listeners.add(listener)
-        hello = {"version": __version__, "at": moment(self._clock.seconds())}
-        first = written("hello", hello) + written("live", self._live.shown())
-        done = listener.begin(first)
-        if self._timer is None and self._looking is None:
+        first = self._timer is None and self._looking is None
+        if first:
             self._forget()
+        hello = {"version": __version__, "at": moment(self._clock.seconds())}
+        told = written("hello", hello)
+        if self._runs is not None:
+            told += written("live", self._live.shown(self._runs))
+        done = listener.begin(told)
+        if first:
             self._look()
         return done
 
@@ -132,7 +137,7 @@ class Broadcast:
             self._next_heartbeat = now + HEARTBEAT_SECONDS
             self._check()
             self._tell(HEARTBEAT, 0)
-        self._tell_live()
+        await self._tell_live()
         if now >= self._next_accounts:
             await self._tell_accounts(now)
         await self._tell_records()
@@ -150,13 +155,14 @@ class Broadcast:
             except KiroError:
                 listener.end()
 
-    def _tell_live(self) -> None:
-        shown = self._live.running()
-        # Their age grows by itself.
-        running: list[object] = [msgspec.structs.replace(one, age_seconds=0.0) for one in shown]
+    async def _tell_live(self) -> None:
+        runs = self._runs = await self._live.running()
+        # Their age grows by itself, and those of one age come in any order.
+        items = [msgspec.structs.replace(one, age_seconds=0.0) for one in runs.items]
+        running = (sorted(items, key=lambda one: one.request_id), runs.total, runs.partial)
         if running != self._running:
             self._running = running
-            self._tell(written("live", self._live.shown()))
+            self._tell(written("live", self._live.shown(runs)))
 
     async def _tell_accounts(self, now: float) -> None:
         overview = await self._numbers.overview()

@@ -5,6 +5,7 @@ Must not know what is done. Finished jobs are remembered for a while, and only s
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Final
 
 import msgspec
 from klein import Klein
@@ -14,6 +15,7 @@ from twisted.logger import Logger
 from kiro2api.errors import Kind, KiroError, NotFound, RequestRejected
 from kiro2api.web.admin.failures import install_operator_errors
 from kiro2api.web.gate import Gate
+from kiro2api.web.peers import Peers
 from kiro2api.web.reply import send_value
 from kiro2api.web.site import ApiRequest
 
@@ -44,6 +46,10 @@ class Job(msgspec.Struct):
     failed: int = 0
     finished: bool = False
     results: list[Result] = []
+
+
+_JOB: Final = msgspec.json.Decoder(Job)
+_ABOUT: Final = "job"
 
 
 class Jobs:
@@ -83,12 +89,9 @@ class Jobs:
             self._employ(job, rest, work)
         return job
 
-    def find(self, job_id: str) -> Job:
-        """The job of that id; raises NotFound."""
-        job = self._jobs.get(job_id)
-        if job is None:
-            raise NotFound(f"there is no job {job_id!r}")
-        return job
+    def find(self, job_id: str) -> Job | None:
+        """The job of that id, None if there is none (any more)."""
+        return self._jobs.get(job_id)
 
     def stop(self) -> Deferred[None]:
         """Begin nothing more; fires when what is under way was cancelled."""
@@ -137,12 +140,20 @@ class JobsApi:
     app = Klein()
     install_operator_errors(app)
 
-    def __init__(self, gate: Gate, jobs: Jobs) -> None:
+    def __init__(self, gate: Gate, jobs: Jobs, peers: Peers) -> None:
         self._gate = gate
         self._jobs = jobs
+        self._peers = peers
+        peers.answers[_ABOUT] = jobs.find
 
     @app.route("/api/jobs/<job_id>", methods=["GET"])
-    def job(self, request: ApiRequest, job_id: str) -> bytes:
-        """How far it is."""
+    async def job(self, request: ApiRequest, job_id: str) -> bytes:
+        """How far it is, in whichever process it runs."""
         self._gate.identify_admin(request)
-        return send_value(request, self._jobs.find(job_id))
+        job = self._jobs.find(job_id)
+        if job is None:
+            found, _ = await self._peers.asked(_ABOUT, job_id, _JOB)
+            if not found:
+                raise NotFound(f"there is no job {job_id!r}")
+            job = found[0]
+        return send_value(request, job)

@@ -17,7 +17,7 @@ from kiro2api.accounts.account import DEFAULT_GROUP, Account, Credentials
 from kiro2api.accounts.logins import Login, Logins
 from kiro2api.accounts.registry import Registry
 from kiro2api.accounts.registry_arrivals import Arrivals
-from kiro2api.accounts.registry_roll import Card, id_of
+from kiro2api.accounts.registry_roll import id_of
 from kiro2api.accounts.registry_store import Said
 from kiro2api.errors import KiroError, NotFound, RequestRejected
 from kiro2api.web.admin.failures import body_of, install_operator_errors
@@ -42,7 +42,6 @@ class NewLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 _NEW: Final = msgspec.json.Decoder(NewLogin)
 _ACTOR: Final = "login"
-_REMEMBERED: Final = 200
 
 
 class Taker:
@@ -60,10 +59,12 @@ class Taker:
     ) -> None:
         self._arrivals = arrivals
         self._email_of = email_of
-        self._became: dict[str, str] = {}
 
-    async def found(self, account: Account, credentials: Credentials) -> Card:
-        """A login has brought this; fails with a KiroError if it cannot be kept."""
+    async def found(self, account: Account, credentials: Credentials) -> Account:
+        """A login has brought this; fails with a KiroError if it cannot be kept.
+
+        Gives the account that it is kept as: one of the same person, if there is one.
+        """
         email = ""
         try:
             email = await self._email_of(account, credentials)
@@ -73,14 +74,7 @@ class Taker:
             # The account is worth having all the same.
             self._log.info("whose login it is cannot be told: {kind}", kind=type(error).__name__)
         card = await self._arrivals.logged_in(_ACTOR, account, credentials, email=email)
-        self._became[account.fingerprint] = card.id
-        while len(self._became) > _REMEMBERED:
-            del self._became[next(iter(self._became))]
-        return card
-
-    def account_of(self, login: Login) -> str:
-        """The id of the account that a login brought, empty if it has not."""
-        return self._became.get(login.account, id_of(login.account))
+        return card.account
 
 
 class LoginsApi:
@@ -93,19 +87,17 @@ class LoginsApi:
         self,
         gate: Gate,
         logins: Logins,
-        taker: Taker,
         registry: Registry,
     ) -> None:
         self._gate = gate
         self._logins = logins
-        self._taker = taker
         self._registry = registry
 
     @app.route("/api/logins", methods=["GET"])
     def logins(self, request: ApiRequest) -> bytes:
         """Those under way and the last that ended."""
         allowed = may_see(self._gate, self._gate.identify_admin(request))
-        shown = [self._shown(each) for each in self._logins.all() if allowed(each.group)]
+        shown = [_shown(each) for each in self._logins.all() if allowed(each.group)]
         return send_value(request, {"items": shown, "total": len(shown)})
 
     @app.route("/api/logins", methods=["POST"])
@@ -122,12 +114,12 @@ class LoginsApi:
         detail = {"kind": login.kind, "group": group, "name": asked.name}
         said = Said(caller.name, "login.begin", asked.replace, detail)
         await self._registry.store.wrote(said)
-        return send_value(request, self._shown(login), 201)
+        return send_value(request, _shown(login), 201)
 
     @app.route("/api/logins/<login_id>", methods=["GET"])
     def login(self, request: ApiRequest, login_id: str) -> bytes:
         """How far it is."""
-        return send_value(request, self._shown(self._found(request, login_id)))
+        return send_value(request, _shown(self._found(request, login_id)))
 
     @app.route("/api/logins/<login_id>", methods=["DELETE"])
     def cancel(self, request: ApiRequest, login_id: str) -> bytes:
@@ -156,9 +148,10 @@ class LoginsApi:
         self._gate.allow_group(caller, login.group)
         return login
 
-    def _shown(self, login: Login) -> dict[str, object]:
-        return {
-            **msgspec.structs.asdict(login),
-            "expires_at": moment(login.expires_at),
-            "account": self._taker.account_of(login),
-        }
+
+def _shown(login: Login) -> dict[str, object]:
+    return {
+        **msgspec.structs.asdict(login),
+        "expires_at": moment(login.expires_at),
+        "account": id_of(login.account),
+    }

@@ -20,7 +20,7 @@ from kiro2api.web.gate import Gate
 from kiro2api.web.reply import send_value
 from kiro2api.web.site import ApiRequest
 
-_OUTCOMES: Final = ("served", "failed", "abandoned")
+_OUTCOMES: Final = ("served", "failed", "abandoned", "refused")
 _MOST: Final = 500
 
 

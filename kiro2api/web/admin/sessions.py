@@ -10,9 +10,10 @@ import msgspec
 from klein import Klein
 
 from kiro2api import __version__
+from kiro2api.errors import Unauthorized
 from kiro2api.store.sessions import StoredSession
 from kiro2api.web.admin.failures import body_of, install_operator_errors
-from kiro2api.web.gate import Caller, Gate
+from kiro2api.web.gate import Caller, Gate, presented_keys
 from kiro2api.web.operator_api import moment
 from kiro2api.web.reply import send_value
 from kiro2api.web.sessions import COOKIE, SECURE_COOKIE, Sessions, refuse_foreign
@@ -29,7 +30,7 @@ class SessionShown(msgspec.Struct):
     """Who is logged in. ``csrf``: what changes must send as ``X-CSRF-Token``.
 
     Without a session, for who shows a key with each request, ``csrf`` and ``expires_at`` are
-    empty.
+    empty; ``role`` and ``name``, too, where nobody is logged in.
     """
 
     role: str
@@ -68,8 +69,13 @@ class SessionApi:
 
     @app.route("/api/session", methods=["GET"])
     def show(self, request: ApiRequest) -> bytes:
-        """Who is logged in."""
-        caller = self._gate.identify(request)
+        """Who is logged in; without a key and a session that is nobody, and no mistake."""
+        try:
+            caller = self._gate.identify(request)
+        except Unauthorized:
+            if presented_keys(request):
+                raise
+            return self._send(request, None, None, 200)
         return self._send(request, caller, self._sessions.current(request), 200)
 
     @app.route("/api/session", methods=["DELETE"])
@@ -83,12 +89,16 @@ class SessionApi:
         return b""
 
     def _send(
-        self, request: ApiRequest, caller: Caller, session: StoredSession | None, status: int
+        self,
+        request: ApiRequest,
+        caller: Caller | None,
+        session: StoredSession | None,
+        status: int,
     ) -> bytes:
         request.setHeader(b"Cache-Control", b"no-store")
         shown = SessionShown(
-            role=caller.role,
-            name=caller.name,
+            role=caller.role if caller is not None else "",
+            name=caller.name if caller is not None else "",
             csrf=session.csrf if session is not None else "",
             expires_at=moment(session.expires_at) if session is not None else "",
             version=__version__,

@@ -25,6 +25,7 @@ from kiro2api.web.admin.tokens_checks import Checks
 from kiro2api.web.admin.tokens_recent import Recent
 from kiro2api.web.gate import Gate
 from kiro2api.web.overview import Overview
+from kiro2api.web.peers import Peers
 from kiro2api.web.reply import rendered
 from kiro2api.web.site import ApiRequest, ApiSite
 from tests.accounts.registered import Process
@@ -123,6 +124,7 @@ class AdminCase(WebCase):
         self.gate = Gate(lambda key: key.encode(), now=self.clock.seconds)
         self.gate.configure([Secret("key")], Secret("root"))
         self.jobs = Jobs(self.new_id, abreast=2, most=3)
+        self.peers = Peers()
         self.apis = self.make_apis()
         self.site = ApiSite(
             Segments(self.apis),
@@ -166,7 +168,7 @@ class AdminCase(WebCase):
             clock=self.clock,
         )
         jobs, audit = (
-            JobsApi(gate, self.jobs),
+            JobsApi(gate, self.jobs, self.peers),
             AuditApi(gate, AuditRows(real), lambda: self.registry.roll.policies),
         )
         return {

@@ -19,6 +19,7 @@ from kiro2api.web.admin.stats_numbers import Numbers
 from kiro2api.web.metrics import Metrics, MetricsApi, Process
 from kiro2api.web.metrics_lag import LagGauge
 from kiro2api.web.overview import Overview
+from kiro2api.web.peers import Peers
 from kiro2api.web.reply import rendered
 from kiro2api.web.root import Root
 from kiro2api.web.site import ApiSite
@@ -51,7 +52,10 @@ class OperatingCase(WebCase):
         self.sums = SumRows(database)
         self.capture_rows = CaptureRows(database)
         self.numbers = Numbers(self.sums, self.overview, self.clock)
-        self.live = Live(lambda: self.serving.active, self.clock, default_group="default")
+        self.peers = Peers()
+        self.live = Live(
+            lambda: self.serving.active, self.clock, self.peers, default_group="default", worker=2
+        )
         self.captures = Captures(self.capture_rows, self.clock)
         self.serving.failed = self.captures.failed
         self.broadcast = Broadcast(

@@ -8,10 +8,13 @@ from twisted.internet.defer import Deferred
 
 from kiro2api.store.keys import StoredKey
 from kiro2api.store.migrate import StoreError
+from kiro2api.web.admin.live import Runs
 from kiro2api.web.overview import Overview
+from kiro2api.web.peers import Replies
 from tests.fakes.answers import END, USAGE, FakeStream
 from tests.test_metering import record
 from tests.web.admin.operating import OperatingCase
+from tests.web.admin.test_live import running
 from tests.web.case import HELLO, Wire
 from tests.web.test_operator_api import status
 
@@ -68,6 +71,38 @@ class EventsTests(OperatingCase):
         self.seconds(5)
         counts = [value["total"] for name, value in events(wire) if name == "live"]
         self.assertEqual(counts, [0, 1, 0])
+
+    def test_live_elsewhere(self) -> None:
+        """Requests of other processes, too; a console that comes later hears of them at once."""
+        runs = Runs([running("b"), running("a", 0.1)], 2)
+
+        async def others(about: str, subject: str) -> Replies:
+            return Replies((msgspec.Raw(msgspec.json.encode(runs)),))
+
+        self.peers.ask = others
+        _, wire = self.listen()
+        self.seconds(2)
+        runs = Runs([running("a", 2.1), running("b", 2.2)], 2)
+        self.seconds(2)
+        _, later = self.listen()
+        runs = Runs([], 0)
+        self.seconds(2)
+        counts = [value["total"] for name, value in events(wire) if name == "live"]
+        self.assertEqual(counts, [2, 0])
+        told = [value for name, value in events(later) if name == "live"]
+        self.assertEqual([value["total"] for value in told], [2, 0])
+        self.assertEqual([one["age_seconds"] for one in told[0]["items"]], [2.2, 2.1])
+
+    def test_live_while_they_are_asked(self) -> None:
+        """What runs is told once it is known; nobody is told half of it before."""
+        waiting: Deferred[Replies] = Deferred()
+        self.peers.ask = lambda about, subject: waiting
+        wires = [self.listen()[1] for _ in range(2)]
+        self.assertEqual([names(wire) for wire in wires], [["hello"], ["hello"]])
+        waiting.callback(Replies(partial=True))
+        for wire in wires:
+            (told,) = [value for name, value in events(wire) if name == "live"]
+            self.assertEqual((told["partial"], told["worker"]), (True, 2))
 
     def test_accounts(self) -> None:
         """Those that changed, and those that are gone."""

@@ -1,10 +1,12 @@
 """Work that outlasts a request."""
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from kiro2api.errors import NotFound, RequestRejected, UpstreamUnavailable
+from kiro2api.errors import RequestRejected, UpstreamUnavailable
 from kiro2api.web.admin.jobs import Job, Jobs, Target
+from kiro2api.web.peers import Replies
 from tests.web.admin.case import AdminCase
 
 TARGETS = [Target(f"id-{number}", f"name-{number}") for number in range(5)]
@@ -80,7 +82,7 @@ class JobsTests(SynchronousTestCase):
             job.finished = True
         for _ in range(5):
             self.jobs.start("refresh", [], self.work)
-        self.assertRaises(NotFound, self.jobs.find, old.id)
+        self.assertIsNone(self.jobs.find(old.id))
 
     def test_stop(self) -> None:
         """What is under way is cancelled, and nothing more begins."""
@@ -118,6 +120,25 @@ class JobsApiTests(AdminCase):
         self.assertEqual(
             (result["name"], result["status"], result["error"]), ("first", "error", "away")
         )
+
+    def test_elsewhere(self) -> None:
+        """A job of another process is shown as that one tells it, and told to others likewise."""
+        job = Job("job-7", "refresh", 2, done=1, failed=1)
+        asked: list[tuple[str, str]] = []
+
+        async def others(about: str, subject: str) -> Replies:
+            asked.append((about, subject))
+            return Replies((msgspec.Raw(b"null"), msgspec.Raw(msgspec.json.encode(job))))
+
+        self.peers.ask = others
+        self.assertEqual(self.good("GET", "/api/jobs/job-7"), msgspec.to_builtins(job))
+        self.assertEqual(asked, [("job", "job-7")])
+        own = self.good("POST", "/api/tokens/refresh", {}, 202)["job"]
+        self.assertEqual(self.good("GET", f"/api/jobs/{own}")["id"], own)
+        self.assertEqual(len(asked), 1)
+        answer = msgspec.json.decode(self.peers.answer("job", own))
+        self.assertEqual((answer["id"], answer["finished"]), (own, True))
+        self.assertEqual(bytes(self.peers.answer("job", "job-7")), b"null")
 
     def test_unknown(self) -> None:
         """Or of nobody's business."""

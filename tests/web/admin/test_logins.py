@@ -69,7 +69,7 @@ class LoginCase(AdminCase):
         self.logins = LoginsStub()
         self.taker = Taker(self.process.arrivals, self.email_of)
         logins: Any = self.logins
-        api = LoginsApi(self.gate, logins, self.taker, self.registry)
+        api = LoginsApi(self.gate, logins, self.registry)
         return {**super().make_apis(), "logins": api.app.resource()}
 
     async def email_of(self, account: Account, credentials: Credentials) -> str:
@@ -80,9 +80,9 @@ class LoginCase(AdminCase):
 
     def approve(self, login_id: str, account: Account) -> None:
         """Somebody has approved it, and this came of it."""
-        self.successResultOf(Deferred.fromCoroutine(self.taker.found(account, FRESH)))
+        kept = self.successResultOf(Deferred.fromCoroutine(self.taker.found(account, FRESH)))
         self.logins.known[login_id] = msgspec.structs.replace(
-            self.logins.known[login_id], status="done", account=account.fingerprint
+            self.logins.known[login_id], status="done", account=kept.fingerprint
         )
 
 

@@ -93,7 +93,12 @@ class LogInTests(SessionCase):
         self.assertEqual(shown.headers["cache-control"], "no-store")
         by_key = self.ask("GET", "/api/session", key=CLIENT).json
         self.assertEqual((by_key["name"], by_key["csrf"]), ("client-1", ""))
-        self.assertEqual(self.ask("GET", "/api/session", key="").status, 401)
+
+    def test_show_nobody(self) -> None:
+        """A page asks before anybody has logged in, which is no mistake; a wrong key is one."""
+        nobody = self.ask("GET", "/api/session", key="")
+        self.assertEqual((nobody.status, nobody.json["role"], nobody.json["name"]), (200, "", ""))
+        self.assertEqual(self.ask("GET", "/api/session", key="wrong").status, 401)
 
     def test_log_out(self) -> None:
         """The session is over, and the browser forgets both cookies."""

@@ -1,7 +1,7 @@
 // The page: who is logged in, the frame around the views, and which view is shown.
 import { get } from "./api.js";
 import "./events.js";
-import { html, render, useEffect, useState } from "./lib.js";
+import { html, render, useEffect, useRef, useState } from "./lib.js";
 import { language, t } from "./i18n.js";
 import { place, session, useShared } from "./state.js";
 import { Side, TopBar } from "./parts/frame.js";
@@ -61,9 +61,15 @@ function App() {
   useEffect(() => { set_menu(false); }, [here]);
   useEffect(() => {
     get("/api/session", { quiet: true })
-      .then((found) => session.set(found))
+      .then((found) => session.set(found.role ? found : null))
       .catch(() => session.set(null));
   }, []);
+  const was_out = useRef(false);
+  useEffect(() => {
+    // The form had the focus and is gone: go on from the top of what is there now.
+    if (who && was_out.current) document.getElementById("main").focus();
+    was_out.current = who === null;
+  }, [who]);
   if (who === undefined) return html`<${Loading} />`;
   if (who === null) return html`<${Login} /><${Toasts} />`;
   return html`

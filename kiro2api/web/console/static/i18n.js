@@ -66,10 +66,11 @@ export function number(value, digits = 0) {
   return new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value);
 }
 
-/** A large count in few characters: 12.3k, 4.56M. */
+/** A large count in few characters: 12.3K, 4.56M. */
 export function compact(value) {
   if (value == null) return "–";
-  return new Intl.NumberFormat(locale(), { notation: "compact", ...(Math.abs(value) < 1000 ? { maximumFractionDigits: 1 } : { maximumSignificantDigits: 3 }) }).format(value);
+  // Not the British form, whose m for a million reads like minutes.
+  return new Intl.NumberFormat(language.get() === "zh" ? "zh-CN" : "en", { notation: "compact", ...(Math.abs(value) < 1000 ? { maximumFractionDigits: 1 } : { maximumSignificantDigits: 3 }) }).format(value);
 }
 
 export function percent(share, digits = 1) {

@@ -66,9 +66,9 @@ export function Chart({ label, at, series, height = 240, format = compact }) {
     <div class="chart" ref=${box} aria-hidden="true"></div>
     <ul class="legend" aria-hidden="true">${series.map((each) => html`<li>
       <span class=${`swatch c${each.colour}`}></span>${each.label}</li>`)}</ul>
-    <table class="out-of-sight"><caption>${label}</caption>
+    <div class="out-of-sight"><table><caption>${label}</caption>
       <thead><tr><th scope="col">${t("time.moment")}</th>${series.map((each) => html`<th scope="col">${each.label}</th>`)}</tr></thead>
       <tbody>${at.map((when, row) => html`<tr><th scope="row">${moment(when * 1000)}</th>
-        ${series.map((each) => html`<td>${format(each.values[row])}</td>`)}</tr>`)}</tbody></table>
+        ${series.map((each) => html`<td>${format(each.values[row])}</td>`)}</tr>`)}</tbody></table></div>
   </figure>`;
 }

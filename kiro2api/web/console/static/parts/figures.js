@@ -15,13 +15,13 @@ export function Period({ value, onChange }) {
 export function Headline({ totals }) {
   const tokens = totals.input_tokens + totals.output_tokens;
   return html`<${Stat} label=${t("figures.requests")} value=${compact(totals.requests)}
-      note=${t("figures.failed", { failed: number(totals.failed), abandoned: number(totals.abandoned) })} />
+      note=${t("figures.failed", { failed: number(totals.failed), refused: number(totals.refused), abandoned: number(totals.abandoned) })} />
     <${Stat} label=${t("figures.success")} value=${totals.requests ? percent(totals.success_rate) : "–"} />
-    <${Stat} label=${t("figures.first")} value=${duration(totals.first_event_p50)} note=${t("figures.p95", { value: duration(totals.first_event_p95) })} />
-    <${Stat} label=${t("figures.total")} value=${duration(totals.total_p50)} note=${t("figures.p95", { value: duration(totals.total_p95) })} />
+    <${Stat} label=${t("figures.first")} value=${duration(totals.first_event_p50)} note=${totals.first_event_p95 != null && t("figures.p95", { value: duration(totals.first_event_p95) })} />
+    <${Stat} label=${t("figures.total")} value=${duration(totals.total_p50)} note=${totals.total_p95 != null && t("figures.p95", { value: duration(totals.total_p95) })} />
     <${Stat} label=${t("figures.tokens")} value=${compact(tokens)}
       note=${t("figures.tokens-note", { input: compact(totals.input_tokens), output: compact(totals.output_tokens), cached: compact(totals.cache_read_tokens) })} />
-    <${Stat} label=${t("figures.credits")} value=${number(totals.credits, 2)} />`;
+    <${Stat} label=${t("figures.credits")} value=${number(totals.credits, totals.credits < 1000 ? 2 : 0)} />`;
 }
 
 const CHARTS = {

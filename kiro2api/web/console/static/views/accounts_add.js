@@ -103,14 +103,15 @@ function OneToken({ groups, onClose, onAdded, way }) {
     <${Check} label=${t("accounts.add-disabled")} value=${draft.disabled} onChange=${change("disabled")} />`}<//>`;
 }
 
-/** What an import has brought, and what it left out. */
+/** What an import has brought, what it left out, and what is to be known of what it took. */
 function Imported({ result }) {
   const left_out = [...result.skipped, ...(result.keys_skipped || []), ...(result.settings_skipped || [])];
+  const told = [...left_out, ...(result.warnings || [])];
   const beside = ["groups", "keys", "settings"].filter((name) => result[name]);
   return html`<${Note} tone=${left_out.length ? "warn" : "good"}>
     <p>${t("accounts.imported", { added: number(result.added), duplicates: number(result.duplicates) })}
       ${beside.map((name) => ` ${word("accounts.imported-beside", name)}: ${number(result[name])}.`)}</p>
-    ${left_out.length > 0 && html`<ul class="stack tight small">${left_out.slice(0, 20).map((each) => html`<li><${Badge} dot=${false}>${each.name ?? each.index + 1}<//> ${each.error}</li>`)}</ul>`}<//>`;
+    ${told.length > 0 && html`<ul class="stack tight small">${told.slice(0, 20).map((each) => html`<li><${Badge} dot=${false}>${each.name ?? each.index + 1}<//> ${each.error ?? each.warning}</li>`)}</ul>`}<//>`;
 }
 
 function Many({ groups, onAdded, way }) {

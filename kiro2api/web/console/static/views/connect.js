@@ -23,19 +23,18 @@ const TOOLS = [
   ["curl", "curl", ({ base, key, model }) => [["shell", `curl ${base}/v1/messages \\\n  -H "x-api-key: ${key}" \\\n  -H "anthropic-version: 2023-06-01" \\\n  -H "content-type: application/json" \\\n  -d '{"model": "${model}", "max_tokens": 200, "messages": [{"role": "user", "content": "Hello"}]}'`]]],
 ];
 
-/** Suggestions only: which of them an account may use is up to its plan. */
-const MODELS = ["claude-sonnet-4-5", "claude-opus-4-5", "claude-haiku-4-5", "claude-sonnet-4-6", "claude-opus-4-6", "claude-opus-4-7", "claude-opus-4-8", "claude-sonnet-5", "claude-opus-5", "auto"];
-
 export default function Connect() {
   const who = useShared(session);
   const [tool, set_tool] = useState("claude-code");
   const [groups, set_groups] = useState([]);
   const [group, set_group] = useState("");
   const [model, set_model] = useState("claude-sonnet-4-5");
+  const [models, set_models] = useState([]);
   const [origin, set_origin] = useState(window.location.origin);
   const admin = who.role === "admin";
   useEffect(() => {
     if (admin) get(ALL_GROUPS).then((found) => set_groups(found.items)).catch(() => {});
+    get("/api/models").then((found) => set_models(found.data.map((each) => each.id))).catch(() => {});
   }, [admin]);
   const base = origin.replace(/\/+$/, "") + (group ? `/${group}` : "");
   const [, name, lines] = TOOLS.find(([id]) => id === tool);
@@ -45,7 +44,7 @@ export default function Connect() {
       ${admin && html`<${Select} label=${t("connect.group")} value=${group} onChange=${set_group}
         choices=${[["", t("connect.default-group")], ...groups.filter((each) => each.name !== "default").map((each) => [each.name, each.display_name || each.name])]} />`}
       <${TextField} label=${t("connect.model")} value=${model} onChange=${set_model} list="known-models" />
-      <datalist id="known-models">${MODELS.map((each) => html`<option value=${each}></option>`)}</datalist>
+      <datalist id="known-models">${models.map((each) => html`<option value=${each}></option>`)}</datalist>
     </div><//>
     <div class="scroll"><${Segments} label=${t("connect.tool")} value=${tool} onChange=${set_tool} choices=${TOOLS.map(([id, text]) => [id, text])} /></div>
     <${Card} title=${name}><div class="stack">

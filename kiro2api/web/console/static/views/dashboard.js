@@ -63,7 +63,7 @@ function Live() {
         <td class="right number" data-label=${t("dashboard.age")}>${duration(row.age_seconds + (now - told.current) / 1000)}</td>
         <td class="right number" data-label=${t("dashboard.tokens")}>${compact(row.output_tokens)}</td>
         <td class="right" data-label=${t("action.more")}><${Button} little icon="stop" kind="danger" label=${t("dashboard.cancel", { id: row.request_id })} onClick=${() => cancel(row.request_id)} /></td></tr>`)}</tbody></table></div>`}
-    ${running.partial && html`<p class="soft small inset">${t("dashboard.partial", { worker: running.worker })}</p>`}<//>`;
+    ${running.partial && html`<p class="soft small inset">${t("dashboard.partial")}</p>`}<//>`;
 }
 
 export default function Dashboard({ query: asked }) {

@@ -11,7 +11,7 @@ import { Captures } from "./captures.js";
 
 const SIZE = 50;
 const FILTERS = ["from", "to", "model", "account", "key", "group", "status", "outcome", "dialect", "q"];
-const TONES = { served: "good", failed: "bad", abandoned: "warn" };
+const TONES = { served: "good", failed: "bad", abandoned: "warn", refused: "warn" };
 
 const utc = (local) => (local ? new Date(local).toISOString() : "");
 
@@ -51,7 +51,7 @@ function List({ asked }) {
       <${TextField} label=${t("requests.key")} value=${draft.key} onChange=${change("key")} />
       <${TextField} label=${t("requests.group")} value=${draft.group} onChange=${change("group")} />
       <${TextField} label=${t("requests.status")} value=${draft.status} onChange=${change("status")} inputmode="numeric" />
-      <${Select} label=${t("requests.outcome")} value=${draft.outcome} onChange=${change("outcome")} choices=${["", "served", "failed", "abandoned"].map((each) => [each, each ? word("requests.outcome", each) : t("state.all")])} />
+      <${Select} label=${t("requests.outcome")} value=${draft.outcome} onChange=${change("outcome")} choices=${["", "served", "failed", "refused", "abandoned"].map((each) => [each, each ? word("requests.outcome", each) : t("state.all")])} />
       <${Select} label=${t("requests.dialect")} value=${draft.dialect} onChange=${change("dialect")} choices=${["", "anthropic", "chat", "responses"].map((each) => [each, each || t("state.all")])} />
       <div class="row tight"><button class="button main-action" type="submit">${t("requests.apply")}</button>
         <${Button} onClick=${() => { set(Object.fromEntries(FILTERS.map((name) => [name, ""]))); go("requests"); }}>${t("requests.clear")}<//></div>
@@ -92,10 +92,10 @@ function One({ id }) {
           [t("requests.searches"), row.searches ? number(row.searches) : ""],
         ]} /><//>
       </div>
-      <${Card} title=${t("requests.attempts")} flush>${attempts.length ? html`<div class="scroll" tabindex="0" role="region" aria-label=${t("requests.attempts")}><table class="list"><thead><tr>
+      <${Card} title=${t("requests.attempts")} flush>${attempts.length ? html`<div class="scroll" tabindex="0" role="region" aria-label=${t("requests.attempts")}><table class="list stacked"><thead><tr>
         <th scope="col">#</th><th scope="col">${t("requests.account")}</th><th scope="col">${t("requests.upstream-model")}</th><th scope="col">${t("requests.outcome")}</th><th scope="col" class="right">${t("requests.total")}</th></tr></thead>
-        <tbody>${attempts.map((each, index) => html`<tr><td>${index + 1}</td><td>${each.account}</td><td><code>${each.upstream_model}</code></td>
-          <td><${Badge} tone=${each.outcome === "served" ? "good" : "bad"}>${each.outcome}${each.status ? ` (${each.status})` : ""}<//></td><td class="right number">${duration(each.seconds)}</td></tr>`)}</tbody></table></div>`
+        <tbody>${attempts.map((each, index) => html`<tr><td class="lead" data-label="#">${index + 1}</td><td data-label=${t("requests.account")}>${each.account}</td><td data-label=${t("requests.upstream-model")}><code>${each.upstream_model}</code></td>
+          <td data-label=${t("requests.outcome")}><${Badge} tone=${each.outcome === "served" ? "good" : "bad"}>${each.outcome}${each.status ? ` (${each.status})` : ""}<//></td><td class="right number" data-label=${t("requests.total")}>${duration(each.seconds)}</td></tr>`)}</tbody></table></div>`
         : html`<${Empty} title=${t("requests.no-attempts")} />`}<//>
       <${Card} title=${t("requests.repairs")}>${row.repairs && row.repairs.length
         ? html`<div class="row tight">${row.repairs.map((each) => html`<${Badge} tone="info" dot=${false}>${each}<//>`)}</div>` : html`<p class="soft">${t("requests.no-repairs")}</p>`}<//>`}
