@@ -36,6 +36,7 @@ def test_wrong_key(visit: Visit) -> None:
     """A wrong key is told so at the field."""
     visitor = visit()
     visitor.go()
+    visitor.trouble.expect(401, "/api/session")
     visitor.log_in("not-a-key")
     expect(visitor.page.get_by_role("alert")).to_have_text("This key is not known here.")
     expect(visitor.field("Key")).to_have_attribute("aria-invalid", "true")

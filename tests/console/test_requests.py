@@ -21,7 +21,7 @@ def test_list_and_filters(admin: Visitor, house: House) -> None:
     admin.page.get_by_role("button", name="Show 1 new").click()
     admin.field("Status").fill("404")
     admin.press("Filter")
-    expect(admin.page.locator("tbody tr").first).to_contain_text("404 failed")
+    expect(admin.page.locator("tbody tr").first).to_contain_text("404 refused")
     expect(admin.page.get_by_text("200 served")).to_have_count(0)
     admin.press("Clear")
     expect(admin.field("Status")).to_have_value("")
