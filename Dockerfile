@@ -4,11 +4,13 @@ WORKDIR /src
 COPY setup.py pyproject.toml README.md LICENSE ./
 COPY kiro2api ./kiro2api
 COPY twisted ./twisted
+# What else is installed: documents, postgres, or both with a comma between.
+ARG EXTRAS=
 # A virtual environment can be copied whole, so that no wheel is left in the image.
-RUN pip wheel --no-cache-dir --wheel-dir /wheels . \
+RUN pip wheel --no-cache-dir --wheel-dir /wheels ".${EXTRAS:+[$EXTRAS]}" \
     && python -m venv --without-pip /opt/kiro2api \
     && pip --python /opt/kiro2api/bin/python install --no-cache-dir --no-index \
-        --find-links=/wheels kiro2api
+        --find-links=/wheels "kiro2api${EXTRAS:+[$EXTRAS]}"
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --create-home --home-dir /home/kiro2api kiro2api \

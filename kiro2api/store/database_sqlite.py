@@ -7,6 +7,7 @@ Must not know threads or rows.
 import os
 import sqlite3
 import stat
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ from kiro2api.store.migrate import Standing, StoreError
 from kiro2api.store.schema import REVISION
 
 MEMORY: Final = ":memory:"
+
+_BUSY_PAUSE: Final = 0.02
 
 
 class SqliteFile:
@@ -49,7 +52,10 @@ class SqliteFile:
                 log.info("store: kept a copy before migrating path={path}", path=str(copy))
             if found is not Standing.CURRENT:
                 with connection.begin():
-                    migrate.bring_up(connection, found)
+                    # A process that starts at the same time may have done it by now.
+                    found = migrate.standing(connection)
+                    if found is not Standing.CURRENT:
+                        migrate.bring_up(connection, found)
                 log.info("store: schema is at revision={revision}", revision=REVISION)
         except BaseException:
             connection.close()
@@ -108,7 +114,7 @@ class SqliteFile:
 
     def _claim(self, connection: Connection, log: Any) -> None:
         """What changes the file itself; only now is it known to be ours."""
-        _driver_connection(connection).execute("PRAGMA journal_mode = WAL")
+        self._write_ahead(_driver_connection(connection))
         path = Path(self.place)
         if self.place == MEMORY:
             return
@@ -120,6 +126,20 @@ class SqliteFile:
                 )
         except OSError:
             log.warn("store: others can read the file path={path}", path=str(path))
+
+    def _write_ahead(self, driver: sqlite3.Connection) -> None:
+        """SQLite does not wait for others here, such as a process that starts at the same time."""
+        deadline = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                driver.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as wrong:
+                busy = wrong.sqlite_errorname.startswith("SQLITE_BUSY")
+                if not busy or time.monotonic() >= deadline:
+                    raise
+                time.sleep(_BUSY_PAUSE)
+            else:
+                return
 
     def _damaged(self) -> str:
         return (

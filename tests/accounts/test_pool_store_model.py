@@ -4,164 +4,49 @@ Whatever fails, is late, is frozen, is cancelled or is killed at whatever await:
 doubled, no token is lost, no account is left without a way out, and the policies keep their word.
 """
 
-import contextlib
-import functools
-from collections.abc import Callable
-from typing import Any
+import warnings
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
-    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
 )
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from kiro2api.accounts.account import Account
 from kiro2api.accounts.groups import Policy
 from kiro2api.accounts.interfaces import Lease
-from kiro2api.accounts.ledger import Standing
 from kiro2api.accounts.outcome import End, Outcome
 from kiro2api.accounts.penalties import State
 from kiro2api.accounts.registry_changes import AccountPatch, GroupPatch
 from kiro2api.accounts.registry_roll import id_of
 from kiro2api.errors import (
-    AccessRefused,
-    AccountSuspended,
-    CredentialsRejected,
     KiroError,
-    QuotaExhausted,
-    Throttled,
     UpstreamFault,
-    UpstreamUnavailable,
 )
 from tests.accounts.fixtures import account
-from tests.accounts.processes import LOGIN_SECONDS, Call, Process, World
-
-QUEUE_SECONDS = 30.0
-MOST_ACCOUNTS = 4
-GROUPS = ("default", "pro")
-FAULTS: tuple[UpstreamFault, ...] = (
-    Throttled("x"),
-    Throttled("x", retry_after=40),
-    UpstreamUnavailable("x"),
-    QuotaExhausted("x", code="MONTHLY_REQUEST_COUNT"),
-    AccountSuspended("x"),
-    AccessRefused("x"),
-    CredentialsRejected("x"),
+from tests.accounts.processes import Process
+from tests.accounts.promises import (
+    FAULTS,
+    GROUP,
+    MOST_ACCOUNTS,
+    NUMBER,
+    SELDOM,
+    Asked,
+    Held,
+    must,
+    possible,
 )
-LEASE_SLACK = 4.0
-"""A lease lasts so much longer than a refresh: who is held up for longer may lose its turn."""
-
-NUMBER = st.integers(0, 20)
-GROUP = st.sampled_from(GROUPS)
-SELDOM = st.sampled_from([False, False, False, True])
+from tests.accounts.troubles import Troubles
 
 
-class Impossible(Exception):
-    """What a rule does cannot be done now; other than with ``assume``, the run goes on."""
-
-
-def must(condition: object) -> None:
-    """Raise Impossible unless the condition holds."""
-    if not condition:
-        raise Impossible
-
-
-def possible(step: Callable[..., None]) -> Callable[..., None]:
-    """A rule that does nothing where it is impossible."""
-
-    @functools.wraps(step)
-    def tried(*args: Any, **given: Any) -> None:
-        with contextlib.suppress(Impossible):
-            step(*args, **given)
-
-    return tried
-
-
-class Asked:
-    """A request that was made of a process."""
-
-    def __init__(self, process: Process, group: str, tried: frozenset[str]) -> None:
-        self.process, self.group, self.tried = process, group, tried
-        self.at = process.world.now
-        self.waiting = True
-        self.acquiring: Deferred[Lease]
-
-
-class Held:
-    """A lease in somebody's hands."""
-
-    def __init__(self, process: Process, lease: Lease) -> None:
-        self.process, self.lease = process, lease
-
-
-class Processes(RuleBasedStateMachine):
+class Processes(Troubles):
     """Two processes, and all that can happen to them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = World()
-        self.names = 0
-        self.accounts = 0
-        self.asked: list[Asked] = []
-        self.held: list[Held] = []
-        self.wrong: list[Failure] = []
-        self.excused: set[int] = set()
-        """Lineages of which somebody was held up for longer than a lease lasts."""
-        self.late_since: dict[str, float] = {}
-        self.processes = [self.launched(), self.launched()]
-
-    # ── the world ────────────────────────────────────────────────────────────
-
-    def launched(self) -> Process:
-        """One more process, which has read what is stored."""
-        self.names += 1
-        process = Process(
-            self.world, f"process-{self.names}", queue_limit=5, queue_seconds=QUEUE_SECONDS
-        )
-        starting = Deferred.fromCoroutine(process.start())
-        starting.addErrback(self.wrong.append)
-        assert starting.called
-        return process
-
-    def standing(self, process: Process, fingerprint: str) -> Standing:
-        return process.ledger.standing(fingerprint, self.world.now)
-
-    def running(self, number: int) -> Process:
-        process = self.processes[number % len(self.processes)]
-        must(not process.line.frozen)
-        return process
-
-    def fingerprint(self, process: Process, number: int) -> str:
-        known = [each.fingerprint for each in process.pool.accounts()]
-        must(known)
-        return known[number % len(known)]
-
-    def forget(self, process: Process) -> None:
-        """Nobody waits for this process any more."""
-        self.asked = [asked for asked in self.asked if asked.process is not process]
-        self.held = [held for held in self.held if held.process is not process]
-
-    def operated(self, changing: Deferred[object]) -> None:
-        """What an operator asked for may be refused, never break."""
-
-        def failed(failure: Failure) -> None:
-            if failure.check(KiroError) is None:
-                self.wrong.append(failure)
-
-        changing.addErrback(failed)
-
-    def held_up(self, process: Process, since: float) -> None:
-        """A process that did not get on for longer than a lease lasts may have lost it."""
-        if self.world.now - since > LEASE_SLACK:
-            self.excused |= set(self.world.login.newest)
 
     # ── requests ─────────────────────────────────────────────────────────────
 
@@ -255,94 +140,6 @@ class Processes(RuleBasedStateMachine):
         if leaves:
             renewing.cancel()
 
-    # ── what is late, and what fails ─────────────────────────────────────────
-
-    @rule(late=SELDOM)
-    @possible
-    def login_is_late(self, late: bool) -> None:
-        self.world.login.late = late
-        while self.world.login.open and not late:
-            self.world.login.serve(self.world.login.open[0])
-
-    @precondition(lambda self: self.world.login.open)
-    @rule(number=NUMBER, fails=SELDOM)
-    @possible
-    def login_answers(self, number: int, fails: bool) -> None:
-        login = self.world.login
-        call = login.open[number % len(login.open)]
-        if fails:
-            login.fail(call)
-        else:
-            login.serve(call)
-
-    @rule(seconds=st.sampled_from([0.3, 1.0, 1.0, 3.0, 9.0, 26.0, 61.0, 400.0, 4000.0]))
-    @possible
-    def time_passes(self, seconds: float) -> None:
-        self.world.now += seconds
-        for process in tuple(self.processes):
-            if not process.line.frozen:
-                process.clock.advance(self.world.now - process.clock.seconds())
-
-    @rule(p=NUMBER, late=st.booleans())
-    @possible
-    def store_is_late(self, p: int, late: bool) -> None:
-        process = self.running(p)
-        if late and not process.line.late:
-            self.late_since[process.name] = self.world.now
-        elif process.line.late and not late:
-            self.held_up(process, self.late_since[process.name])
-        process.line.late = late
-        process.line.hurry()
-
-    @rule(p=NUMBER, count=st.integers(1, 3))
-    @possible
-    def store_works(self, p: int, count: int) -> None:
-        process = self.running(p)
-        must(process.line.waiting())
-        self.held_up(process, self.late_since[process.name])
-        for _ in range(count):
-            process.line.step()
-
-    @rule(p=NUMBER, broken=SELDOM)
-    @possible
-    def store_breaks(self, p: int, broken: bool) -> None:
-        self.running(p).line.broken = broken
-
-    # ── processes ────────────────────────────────────────────────────────────
-
-    @rule(p=NUMBER, worked=st.booleans(), served=SELDOM, seen=st.booleans())
-    @possible
-    def kill(self, p: int, worked: bool, served: bool, seen: bool) -> None:
-        place = p % len(self.processes)
-        process = self.processes[place]
-        self.forget(process)
-        self.world.kill(process, worked=worked, served=served, seen=seen)
-        self.processes[place] = self.launched()
-
-    @rule(p=NUMBER, dice=st.integers(0, 2))
-    @possible
-    def restart(self, p: int, dice: int) -> None:
-        """An orderly end, which delivers what there is to deliver."""
-        must(not dice)
-        place = p % len(self.processes)
-        self.ended(self.processes[place])
-        self.processes[place] = self.launched()
-
-    @rule(p=NUMBER)
-    @possible
-    def freeze(self, p: int) -> None:
-        process = self.running(p)
-        process.line.frozen = True
-        self.late_since[f"frozen {process.name}"] = self.world.now
-
-    @rule(p=NUMBER)
-    @possible
-    def thaw(self, p: int) -> None:
-        process = self.processes[p % len(self.processes)]
-        must(process.line.frozen)
-        self.held_up(process, self.late_since[f"frozen {process.name}"])
-        process.thaw()
-
     # ── the operator ─────────────────────────────────────────────────────────
 
     @rule(p=NUMBER, group=GROUP)
@@ -405,128 +202,7 @@ class Processes(RuleBasedStateMachine):
         changed = GroupPatch(policy=policy)
         self.operated(process.groups.change("operator", group, changed))
 
-    # ── what always holds ────────────────────────────────────────────────────
-
-    @invariant()
-    def promises(self) -> None:
-        self.nothing_broke()
-        self.loans_are_counted()
-        self.one_renews()
-        self.no_token_is_lost()
-        self.every_state_has_a_way_out()
-        self.nobody_waits_in_vain()
-
-    def nothing_broke(self) -> None:
-        for failure in self.wrong:
-            failure.raiseException()
-
-    def loans_are_counted(self) -> None:
-        for process in self.processes:
-            for each in process.pool.accounts():
-                mine = [
-                    held
-                    for held in self.held
-                    if held.process is process
-                    and held.lease.account.fingerprint == each.fingerprint
-                ]
-                standing = self.standing(process, each.fingerprint)
-                assert standing.in_flight == len(mine), each.name
-
-    def one_renews(self) -> None:
-        """No two refresh one account at once, unless one was held up for longer than its lease."""
-        open_calls: dict[str, Call] = {}
-        for call in self.world.login.open:
-            other = open_calls.setdefault(call.account.fingerprint, call)
-            if other is call or {self.world.login.lineage[each.old] for each in (call, other)} & (
-                self.excused
-            ):
-                continue
-            frozen = [each for each in (call, other) if each.process.line.frozen]
-            assert frozen or other.old != call.old, f"{call.account.name} is renewed twice"
-
-    def no_token_is_lost(self) -> None:
-        login, disk = self.world.login, self.world.disk
-        hands: set[int] = set(self.world.lost)
-        for process in self.processes:
-            hands |= login.in_hand(process)
-        for fingerprint, token in disk.tokens.items():
-            lineage = login.lineage[token]
-            newest = login.newest[lineage]
-            assert newest == token or lineage in hands, f"{fingerprint[:8]}: {newest} is lost"
-        frozen = any(process.line.frozen for process in self.processes)
-        unexcused = [
-            (fingerprint, lineage)
-            for fingerprint, lineage in login.offences
-            if lineage not in self.world.lost | self.excused and not frozen
-        ]
-        assert not unexcused, f"a used token was sent: {unexcused}"
-        login.offences.clear()
-
-    def every_state_has_a_way_out(self) -> None:
-        for process in self.processes:
-            if process.line.frozen:
-                continue
-            for each in process.pool.accounts():
-                standing = self.standing(process, each.fingerprint)
-                if standing.state is State.READY:
-                    assert not standing.busy or standing.in_flight
-                elif standing.enabled:
-                    operator = standing.state is State.SUSPENDED or standing.reason == "login"
-                    assert standing.until > self.world.now or operator, str(standing)
-
-    def nobody_waits_in_vain(self) -> None:
-        for asked in self.asked:
-            process = asked.process
-            if not asked.waiting or process.line.frozen or process.line.waiting():
-                continue
-            if process.pool.waiting().get(asked.group):
-                # Who waits for a renewal waits as long as that takes, and what comes after it.
-                assert self.world.login.of(process) or self.world.now < asked.at + 3 * 60
-        self.asked = [asked for asked in self.asked if asked.waiting]
-
     # ── how it ends ──────────────────────────────────────────────────────────
-
-    def ended(self, process: Process) -> None:
-        """One process ends in order."""
-        login = self.world.login
-        if process.line.frozen:
-            self.held_up(process, self.late_since[f"frozen {process.name}"])
-            process.thaw()
-        if process.line.late:
-            self.held_up(process, self.late_since[process.name])
-        process.line.broken = process.line.late = False
-        process.line.hurry()
-        for held in [held for held in self.held if held.process is process]:
-            held.lease.settle(Outcome(End.ABANDONED))
-        stopped = Deferred.fromCoroutine(process.stop())
-        while not stopped.called and (login.of(process) or process.line.waiting()):
-            for call in login.of(process):
-                login.serve(call)
-            process.line.hurry()
-        assert stopped.called, "it does not stop"
-        stopped.addErrback(self.wrong.append)
-        assert not any(asked.waiting for asked in self.asked if asked.process is process)
-        self.forget(process)
-        assert process.clock.getDelayedCalls() == [], str(process.clock.getDelayedCalls())
-        assert not login.in_hand(process), "a token was dropped"
-        holders = [row.name for row in self.world.disk.leases() if row.holder == process.name]
-        assert not holders, f"leases are kept: {holders}"
-        self.world.known_dead.add(process.name)
-
-    def quiet(self) -> None:
-        """Nothing is late, nothing fails, and time passes until all have heard of all."""
-        self.world.login.late = False
-        for process in self.processes:
-            if process.line.frozen:
-                self.thaw(self.processes.index(process))
-            process.line.broken = False
-            self.store_is_late(self.processes.index(process), False)
-        self.login_is_late(False)
-        while self.held:
-            self.held.pop().lease.settle(Outcome(End.ABANDONED))
-        for seconds in (*[1.0] * 4, *[LOGIN_SECONDS] * 4, *[1.0] * 4):
-            self.time_passes(seconds)
-            self.promises()
 
     def agreed(self) -> None:
         """All processes know the same accounts, and they are what is stored."""
@@ -590,12 +266,15 @@ class ProcessesTests(SynchronousTestCase):
 
     def test_promises(self) -> None:
         """Nothing is lost, doubled or stuck, whatever happens to whichever process."""
-        run_state_machine_as_test(
-            Processes,
-            settings=settings(
-                max_examples=100,
-                stateful_step_count=50,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        with warnings.catch_warnings():
+            # What a process was going to do when it was killed is never done.
+            warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+            run_state_machine_as_test(
+                Processes,
+                settings=settings(
+                    max_examples=100,
+                    stateful_step_count=50,
+                    deadline=None,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )

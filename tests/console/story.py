@@ -18,6 +18,8 @@ from tests.store.pumped import PumpedReactor
 
 DAY = 86_400
 DAYS = 30
+_NOTHING = ("failed", "refused")
+"""Outcomes without an answer."""
 _PRO = {"subscription": "KIRO PRO", "credits": 1000.0}
 _PLUS = {"subscription": "KIRO PRO+", "credits": 2000.0}
 _POWER = {"subscription": "KIRO POWER", "credits": 10_000.0}
@@ -99,9 +101,9 @@ def _record(dice: random.Random, number: int, started: float) -> Record:
         )
     elif fate < 0.022:
         status, outcome = 499, "abandoned"
-    output = round(dice.lognormvariate(5.7, 0.9)) if outcome not in ("failed", "refused") else 0
+    output = round(dice.lognormvariate(5.7, 0.9)) if outcome not in _NOTHING else 0
     read = round(dice.lognormvariate(9.2, 0.8))
-    first = dice.lognormvariate(0.1, 0.4) if outcome not in ("failed", "refused") else None
+    first = dice.lognormvariate(0.1, 0.4) if outcome not in _NOTHING else None
     total = (first or 0.4) + output / dice.uniform(55, 90)
     tried = dice.random() < 0.06 and outcome == "served"
     attempts: tuple[Attempt, ...] = (Attempt(account, upstream, error or outcome, status, total),)
@@ -125,10 +127,10 @@ def _record(dice: random.Random, number: int, started: float) -> Record:
         total_seconds=total,
         input_tokens=round(dice.lognormvariate(8.1, 0.9)),
         output_tokens=output,
-        cache_read_tokens=read if outcome not in ("failed", "refused") else 0,
-        cache_write_tokens=read // 9 if outcome not in ("failed", "refused") else 0,
-        usage_provenance="exact" if outcome not in ("failed", "refused") else "",
-        credits=round(price * (0.02 + output / 9000), 4) if outcome not in ("failed", "refused") else 0.0,
+        cache_read_tokens=read if outcome not in _NOTHING else 0,
+        cache_write_tokens=read // 9 if outcome not in _NOTHING else 0,
+        usage_provenance="exact" if outcome not in _NOTHING else "",
+        credits=round(price * (0.02 + output / 9000), 4) if outcome not in _NOTHING else 0.0,
         attempts=len(attempts),
         upstream_request_id=f"{number * 40503 % 2**32:08x}-6c1f-4a2e-9b57-{number:012x}",
         attempts_detail=attempts,

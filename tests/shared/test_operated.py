@@ -96,7 +96,7 @@ class OperatedTests(SharedCase):
         await first.told("DELETE", "/api/groups/fine", status=204)
 
         async def dropped() -> bool:
-            return (await second.token("alan"))["group"] == "default"
+            return bool((await second.token("alan"))["group"] == "default")
 
         await self.soon(dropped, "its account goes to the default group")
         self.assertEqual((await self.asked(second.client, "fine")).status, 404)
