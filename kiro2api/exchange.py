@@ -15,6 +15,7 @@ from kiro2api.accounts.interfaces import End, IAccountPool, Lease, Outcome, Want
 from kiro2api.conversation.answer import Usage, added
 from kiro2api.errors import (
     Kind,
+    KiroError,
     ModelNotFound,
     NoAccountAvailable,
     Scope,
@@ -30,7 +31,7 @@ from kiro2api.upstream.interfaces import AnswerStream, IKiroClient
 from kiro2api.websearch import SearchingStream
 from kiro2api.websearch_tool import planned
 
-__all__ = ["Asking", "Attempt", "Exchanges", "Offers", "OpenExchange"]
+__all__ = ["Asking", "Attempt", "Exchanges", "Offers", "OpenExchange", "judged"]
 
 LACKS_SECONDS: Final = 1800.0
 """How long an account is believed to lack a model that its list or the upstream denied it."""
@@ -73,10 +74,11 @@ class OpenExchange:
         if end is End.ABANDONED:
             return
         counts = self._attempts.counts
-        counts.cut_calls += sum(answer.cut_call for answer in answers)
-        if found := sum(answer.calls_from_text for answer in answers):
-            counts.calls_from_text += found
-            asking.repaired("call.from_text")
+        for answer in answers:
+            counts.cut_calls += answer.cut_call
+            if answer.calls_from_text:
+                counts.calls_from_text += answer.calls_from_text
+                asking.repaired("call.from_text")
         if end is End.SERVED:
             # Only the first one answered just what the client had asked.
             self._attempts.learn(task, answers[0])
@@ -243,6 +245,15 @@ class Exchanges:
             param="model",
             code="INVALID_MODEL_ID",
         )
+
+
+def judged(fault: KiroError | None) -> tuple[End, UpstreamFault | None]:
+    """What the end of an answer says about the account."""
+    if fault is None:
+        return End.SERVED, None
+    if isinstance(fault, UpstreamFault) and fault.scope is not Scope.REQUEST:
+        return End.FAILED, fault
+    return End.ABANDONED, None
 
 
 def _denied(fault: UpstreamFault) -> bool:

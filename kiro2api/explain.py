@@ -70,7 +70,7 @@ class Explainer:
         self._catalogue = catalogue
         self._members = members
         self._offers = offers
-        self._default_group = default_group
+        self.default_group = default_group
         self._tool_description_limit = tool_description_limit
         self._new_id = new_id
         self._replay_thinking = replay_thinking
@@ -87,7 +87,7 @@ class Explainer:
         dialect = DIALECTS.get(dialect_name)
         if dialect is None:
             raise RequestRejected(f"dialect: must be one of {', '.join(DIALECTS)}", param="dialect")
-        group = group or self._default_group
+        group = group or self.default_group
         members = self._members(group)
         accounts, more = members[:MOST_ACCOUNTS], max(0, len(members) - MOST_ACCOUNTS)
         told: dict[str, Any] = {"dialect": dialect.name, "group": group, "payload": None}

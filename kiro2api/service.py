@@ -7,11 +7,11 @@ not know how the parts are made (``wiring``) or what an operator typed (``tap``)
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
@@ -203,30 +203,41 @@ class Gateway(Service):
 
     async def _stop(self) -> None:
         parts = self.parts
-        if self._port is not None:
-            port, self._port = self._port, None
-            await _settled(port.stopListening())
-        parts.admin.broadcast.stop()
-        await parts.site.drain(parts.live.current.drain_seconds)
-        if self._metrics_port is not None:
-            port, self._metrics_port = self._metrics_port, None
-            await _settled(port.stopListening())
-            await parts.metrics_site.drain(0.0)
-        await parts.following.stopService()
-        await parts.media.stop()
-        parts.offers.stop()
-        await parts.accounts.stop()
-        await parts.admin.stop()
-        await parts.held.stop()
-        for agent in parts.agents:
-            await agent.close()
-        await self.database.stop()
+        port, self._port = self._port, None
+        metrics_port, self._metrics_port = self._metrics_port, None
+        steps: list[Callable[[], object]] = [
+            *([port.stopListening] if port is not None else ()),
+            parts.admin.broadcast.stop,
+            lambda: parts.site.drain(parts.live.current.drain_seconds),
+        ]
+        if metrics_port is not None:
+            steps += (metrics_port.stopListening, lambda: parts.metrics_site.drain(0.0))
+        await stop_in_order(
+            *steps,
+            parts.following.stopService,
+            parts.media.stop,
+            parts.offers.stop,
+            parts.accounts.stop,
+            parts.admin.stop,
+            parts.held.stop,
+            *(agent.close for agent in parts.agents),
+            self.database.stop,
+        )
         self.log.info("kiro2api has stopped")
 
 
-async def _settled(result: object) -> None:
-    if isinstance(result, Deferred):
-        await result
+async def stop_in_order(*steps: Callable[[], object]) -> None:
+    """Take one step after the other; one that fails is logged, and the next is taken all the
+    same: a later one may store what is nowhere else."""
+    for step in steps:
+        try:
+            result = step()
+            if isinstance(result, Awaitable):
+                await result
+        except CancelledError:
+            raise
+        except Exception:  # noqa: BLE001  (whatever it is)
+            Gateway.log.failure("a part of the service did not stop well")
 
 
 def make_service(

@@ -142,21 +142,25 @@ def begin_of(moment: float, span: int) -> int:
 
 def summed(records: Iterable[Record], model_name: Names) -> dict[SumKey, Sums]:
     """What these records add to the sums that are kept."""
-    found: dict[SumKey, Sums] = {}
+    # Added up by the hour first: days, and all time, are sums of hours.
+    hours: dict[SumKey, Sums] = {}
     for record in records:
-        model = model_name(record.upstream_model)
-        for span in SPANS:
-            at = begin_of(record.started, span)
-            group = record.group
-            for key in (
-                SumKey(span, ACCOUNT, at, model, record.account, "", group, "", 0),
-                SumKey(span, KEY, at, model, "", record.key, group, "", 0),
-                SumKey(span, STATUS, at, model, "", "", group, record.dialect, record.status),
-            ):
-                sums = found.get(key)
-                if sums is None:
-                    sums = found[key] = Sums()
-                sums.add(record, classed=key.facet in CLASSED)
+        model, group = model_name(record.upstream_model), record.group
+        at = begin_of(record.started, HOUR)
+        for key in (
+            SumKey(HOUR, ACCOUNT, at, model, record.account, "", group, "", 0),
+            SumKey(HOUR, KEY, at, model, "", record.key, group, "", 0),
+            SumKey(HOUR, STATUS, at, model, "", "", group, record.dialect, record.status),
+        ):
+            known = hours.get(key)
+            if known is None:
+                known = hours[key] = Sums()
+            known.add(record, classed=key.facet in CLASSED)
+    found = dict(hours)
+    for hour, sums in hours.items():
+        for span in (DAY, EVER):
+            longer = hour._replace(span=span, at=begin_of(hour.at, span))
+            found.setdefault(longer, Sums()).merge(sums)
     return found
 
 

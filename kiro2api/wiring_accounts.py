@@ -128,6 +128,7 @@ class AccountWiring:
         self.quotas.on_known = self.registry.learnt
         self.pool.bulletin.turned = self._turned
         self.pool.renewals.mending = self.profiles.refused
+        self.keyring.gone = self.profiles.forget
         self.renewal.completing = self.profiles.renewed
 
     def _sources(self, reactor: Any, http: Any, hosts: Hosts, user_agent: str) -> Any:
@@ -156,7 +157,6 @@ class AccountWiring:
         await self.rows.reseal()
         rows = await self.rows.adopt(self._configured)
         await self.pool.start()
-        self.quotas.remember(rows)
         self.profiles.remember({name: row.profile_checked_at for name, row in rows.items()})
         await self.registry.start(rows)
 
@@ -171,7 +171,8 @@ class AccountWiring:
 
     async def _usage(self, account: Account, credentials: Credentials) -> Quota:
         await self.profiles.renewed(account)
-        current = self.keyring.current(account.fingerprint)
+        # Which may have a profile now, unless the account was removed meanwhile.
+        current = self.keyring.find(account.fingerprint) or credentials
         return await self._client.usage(account, current)
 
     async def _email(self, account: Account, credentials: Credentials) -> str:

@@ -117,7 +117,7 @@ class AdminWiring:
             default_group=default_group,
             worker=worker,
         )
-        self.broadcast = Broadcast(gate, live, numbers, records, reactor)
+        self.broadcast = Broadcast(gate, live, numbers, records, reactor, settle=sessions.settle)
         capture_rows = CaptureRows(database)
         captures = Captures(capture_rows, reactor)
         serving.failed = captures.failed
@@ -130,6 +130,7 @@ class AdminWiring:
                 dropped_records=lambda: self.writer.dropped,
                 waiting_records=lambda: self.writer.waiting,
                 counts=lambda: msgspec.structs.asdict(exchanges.counts),
+                refreshes=lambda: accounts.renewal.counts,
             ),
             self.lag,
         )
@@ -158,7 +159,7 @@ class AdminWiring:
             "groups": GroupsApi(gate, accounts.groups, registry.roll, recent),
             "jobs": JobsApi(gate, self.jobs, self.peers),
             "logins": LoginsApi(gate, accounts.logins, registry),
-            "audit": AuditApi(gate, AuditRows(database), lambda: registry.roll.policies),
+            "audit": AuditApi(gate, AuditRows(database)),
             "export": backup,
             "import": backup,
             "keys": KeysApi(

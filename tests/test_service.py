@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 import msgspec
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
-from kiro2api.service import configured_accounts
+from kiro2api.service import configured_accounts, stop_in_order
 from kiro2api.settings import load
 from kiro2api.starting import StartFailed
 from kiro2api.wiring import catalogue_of
@@ -50,6 +51,41 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual(catalogue.resolve("claude-next").window, 1_000_000)
 
 
+class StopTests(SynchronousTestCase):
+    """The parts, one after the other."""
+
+    def test_one_fails(self) -> None:
+        """What comes after a part that fails is stopped all the same, and in order."""
+        said: list[str] = []
+        last: Deferred[None] = Deferred()
+
+        def breaks() -> None:
+            raise ValueError("invented")
+
+        stopping = Deferred.fromCoroutine(
+            stop_in_order(
+                breaks,
+                lambda: fail(ValueError("invented")),
+                lambda: said.append("first"),
+                lambda: last,
+                lambda: said.append("second"),
+            )
+        )
+        self.assertEqual(said, ["first"])
+        self.assertNoResult(stopping)
+        last.callback(None)
+        self.successResultOf(stopping)
+        self.assertEqual(said, ["first", "second"])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
+
+    def test_cancelled(self) -> None:
+        """Whoever gives up waiting is obeyed."""
+        waiting: Deferred[None] = Deferred()
+        stopping = Deferred.fromCoroutine(stop_in_order(lambda: waiting, self.fail))
+        stopping.cancel()
+        self.failureResultOf(stopping, CancelledError)
+
+
 class ForegroundTests(ProcessCase):
     """`twistd -n kiro2api`."""
 
@@ -64,7 +100,9 @@ class ForegroundTests(ProcessCase):
     def test_what_it_says(self) -> None:
         """Where it listens and keeps its data, each once; GIN_MODE is accepted with a note."""
         running, base = self.start(GIN_MODE="release", KIRO_DB_PATH="keep/it.db")
-        self.wait_while(running, lambda: "there are no accounts" in running.out(), "it has said all")
+        self.wait_while(
+            running, lambda: "there are no accounts" in running.out(), "it has said all"
+        )
         lines = running.out().splitlines()
         told = {
             f"serves {base}": "INFO",

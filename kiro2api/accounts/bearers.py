@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from kiro2api.accounts.account import Account, Credentials, usable
 from kiro2api.accounts.keyring import Keyring
 from kiro2api.accounts.refresh import RefreshOnce
-from kiro2api.errors import CredentialsRejected
+from kiro2api.errors import CredentialsRejected, UpstreamUnavailable
 
 _T = TypeVar("_T")
 
@@ -42,7 +42,7 @@ class Bearers:
 
     async def current(self, account: Account) -> Credentials:
         """Usable credentials; fails with an UpstreamFault."""
-        credentials = self._keyring.current(account.fingerprint)
+        credentials = self._known(account)
         now = self._clock.seconds()
         if usable(account.method, credentials, now, self._margin):
             return credentials
@@ -58,10 +58,16 @@ class Bearers:
             return await ask(account, credentials)
         except CredentialsRejected:
             fingerprint = account.fingerprint
-            renewed = self._keyring.current(fingerprint)
+            renewed = self._known(account)
             if renewed.access_token == credentials.access_token:
                 fresh = self._renewal.renewed_at(fingerprint) + self._floor
                 if account.method == "api_key" or self._clock.seconds() < fresh:
                     raise
                 renewed = await self._renewal.renew(account)
         return await ask(account, renewed)
+
+    def _known(self, account: Account) -> Credentials:
+        credentials = self._keyring.find(account.fingerprint)
+        if credentials is None:
+            raise UpstreamUnavailable("The account was removed.", code="removed")
+        return credentials

@@ -122,12 +122,12 @@ class ForeignTokenSource:
             written = await self._in_thread(lambda: write_place(place, refresh, renewed))
         except CancelledError:
             raise
-        except PlaceError as error:
+        except Exception as error:  # noqa: BLE001  (the renewed tokens must not be lost by it)
             self._log.error(
                 "the renewed tokens of account {name} are not written back, the other program may "
                 "be logged out: {why}",
                 name=account.name,
-                why=str(error),
+                why=str(error) if isinstance(error, PlaceError) else type(error).__name__,
             )
             return
         if not written:

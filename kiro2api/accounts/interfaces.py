@@ -62,6 +62,10 @@ class StoredAccount(msgspec.Struct, frozen=True):
     profile_checked_at: float = 0.0
     last_error: str = ""
 
+    def __repr__(self) -> str:
+        # Without the e-mail address, which is in the quota, too.
+        return f"<stored account {self.account.name}>" if self.account else "<stored account>"
+
 
 class Duplicate(Exception):
     """Not added: the store has that account already, and it counts."""

@@ -4,7 +4,7 @@
 Pure. Must not know how they are renewed or stored; who puts credentials here has stored them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -16,6 +16,10 @@ class Keyring:
 
     def __init__(self, configured: Mapping[str, Credentials]) -> None:
         self._credentials = dict(configured)
+        # Profiles that were turned to, for neither the store nor the login service knows of it.
+        self._turned: dict[str, str] = {}
+        self.gone: Callable[[str], object] = _tell_nobody
+        """Told the fingerprint when what was learnt of its login does not hold any more."""
 
     def current(self, fingerprint: str) -> Credentials:
         """What to use now."""
@@ -25,9 +29,30 @@ class Keyring:
         """Whether there are credentials of this account."""
         return fingerprint in self._credentials
 
+    def find(self, fingerprint: str) -> Credentials | None:
+        """The same; None for an account that is gone."""
+        return self._credentials.get(fingerprint)
+
     def forget(self, fingerprint: str) -> None:
         """The account is gone."""
         self._credentials.pop(fingerprint, None)
+        self._turned.pop(fingerprint, None)
+        self.gone(fingerprint)
+
+    def begin(self, fingerprint: str, credentials: Credentials) -> None:
+        """Use these of a new login; nothing that was learnt of the one before holds."""
+        self.forget(fingerprint)
+        self.put(fingerprint, credentials)
+
+    def turn(self, fingerprint: str, arn: str) -> None:
+        """Use this profile, or with an empty one none, whatever is stored or renewed beside it:
+        with the other the account is refused."""
+        self._turned[fingerprint] = arn
+        self.put(fingerprint, self._credentials[fingerprint])
+
+    def turned(self, fingerprint: str) -> bool:
+        """Whether its profile was turned to."""
+        return fingerprint in self._turned
 
     def admit(self, account: Account, given: Credentials, *, dead: bool) -> bool:
         """Credentials that somebody read or was given, for an account that is added or changed.
@@ -47,12 +72,17 @@ class Keyring:
             current.refresh_token,
         )
         newer = dead or account.method == "api_key" or given.expires_at > current.expires_at
-        if same or newer:
-            self._credentials[account.fingerprint] = given
+        if dead and not same:
+            self.begin(account.fingerprint, given)
+        elif same or newer:
+            self.put(account.fingerprint, given)
         return newer and not same
 
     def put(self, fingerprint: str, credentials: Credentials) -> None:
         """Use these from now on."""
+        arn = self._turned.get(fingerprint, credentials.profile_arn)
+        if arn != credentials.profile_arn:
+            credentials = msgspec.structs.replace(credentials, profile_arn=arn)
         self._credentials[fingerprint] = credentials
 
     def lay_over(self, account: Account, stored: Credentials) -> None:
@@ -63,9 +93,14 @@ class Keyring:
         configured = self._credentials[account.fingerprint]
         if account.method == "api_key" or not stored.refresh_token:
             return
-        self._credentials[account.fingerprint] = msgspec.structs.replace(
+        laid = msgspec.structs.replace(
             stored,
             client_id=configured.client_id or stored.client_id,
             client_secret=configured.client_secret or stored.client_secret,
             profile_arn=configured.profile_arn or stored.profile_arn,
         )
+        self.put(account.fingerprint, laid)
+
+
+def _tell_nobody(fingerprint: str) -> None:
+    """Nobody has learnt anything."""

@@ -33,7 +33,14 @@ from kiro2api.accounts.loginsteps import (
     Wait,
 )
 from kiro2api.accounts.sources import fingerprint
-from kiro2api.errors import Kind, KiroError, RequestRejected, Throttled, UpstreamFault
+from kiro2api.errors import (
+    Kind,
+    KiroError,
+    RequestRejected,
+    ShuttingDown,
+    Throttled,
+    UpstreamFault,
+)
 
 LoginKind = Literal["builder_id", "idc", "social"]
 LoginStatus = Literal["pending", "done", "failed", "expired", "cancelled"]
@@ -124,6 +131,7 @@ class Logins:
         self._completed = completed
         self._most = most
         self._beginning = 0
+        self._stopped = False
         self._logins: dict[str, Login] = {}
         self._waiting: dict[str, Deferred[None]] = {}
         self._running: set[Deferred[None]] = set()
@@ -148,6 +156,7 @@ class Logins:
         :raises RequestRejected: a value is wrong (``param`` names it), or too many logins are
             under way (of kind RATE_LIMITED).
         :raises UpstreamFault: the login service gives no code.
+        :raises ShuttingDown: after ``stop``.
         """
         return Deferred.fromCoroutine(
             self._begin(kind, start_url, region, provider, group, name, renews)
@@ -182,6 +191,7 @@ class Logins:
 
     def stop(self) -> Deferred[None]:
         """Cancel what waits; fires when what was approved has been handed over."""
+        self._stopped = True
         for id in tuple(self._waiting):
             self.cancel(id)
         ended = DeferredList(tuple(self._running), consumeErrors=True)
@@ -201,12 +211,18 @@ class Logins:
         wanted = _Wanted(known, name, group or DEFAULT_GROUP, renews)
         if len(self._waiting) + self._beginning >= self._most:
             raise RequestRejected("Too many logins are under way.", kind=Kind.RATE_LIMITED)
+        self._must_go_on()
         self._beginning += 1
         try:
             grant = await flow.begin()
         finally:
             self._beginning -= 1
+        self._must_go_on()
         return self._watch(flow, grant, wanted)
+
+    def _must_go_on(self) -> None:
+        if self._stopped:
+            raise ShuttingDown("The service is shutting down.")
 
     def _flow(
         self, kind: str, start_url: str, region: str, provider: str

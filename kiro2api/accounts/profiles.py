@@ -110,7 +110,6 @@ class Profiles:
         self._found: dict[str, str] = {}
         self._not_before: dict[str, float] = {}
         self._looking: dict[str, Deferred[None]] = {}
-        self._switched: set[str] = set()
         self._stopped = False
 
     def remember(self, checked_at: Mapping[str, float]) -> None:
@@ -158,17 +157,16 @@ class Profiles:
             return False
         if not used.profile_arn:
             await self.renewed(account)
-        current = self._current(fingerprint)
+        current = self._keyring.find(fingerprint)
         if current is None or current.profile_arn != used.profile_arn:
             return current is not None
         other = other_way(account.method, used.profile_arn)
-        if other is None or fingerprint in self._switched:
+        if other is None or self._keyring.turned(fingerprint):
             return False
-        self._switched.add(fingerprint)
         self._found.pop(fingerprint, None)
         # Whoever is served without a profile is not looked for again.
         self._not_before[fingerprint] = float("inf")
-        self._keyring.put(fingerprint, msgspec.structs.replace(current, profile_arn=other))
+        self._keyring.turn(fingerprint, other)
         self._log.info(
             "account {name} was refused, and is tried {way} from now on",
             name=account.name,
@@ -180,8 +178,7 @@ class Profiles:
         return True
 
     def forget(self, fingerprint: str) -> None:
-        """The account was removed, or is to be looked for again."""
-        self._switched.discard(fingerprint)
+        """The account was removed, or has another login."""
         self._found.pop(fingerprint, None)
         self._not_before.pop(fingerprint, None)
 
@@ -203,7 +200,9 @@ class Profiles:
         fingerprint = account.fingerprint
         if fingerprint in self._looking:
             return True
-        current = self._keyring.current(fingerprint)
+        current = self._keyring.find(fingerprint)
+        if current is None:
+            return False
         rests = self._not_before.get(fingerprint, 0.0) > self._clock.seconds()
         if not self.lacking(account, current) or (rests and fingerprint not in self._found):
             return False
@@ -235,12 +234,8 @@ class Profiles:
         if sure:
             await self._write(account, arn, now)
 
-    def _current(self, fingerprint: str) -> Credentials | None:
-        """None for an account that was removed meanwhile."""
-        return self._keyring.current(fingerprint) if self._keyring.knows(fingerprint) else None
-
     def _put(self, fingerprint: str, arn: str) -> None:
-        current = self._current(fingerprint)
+        current = self._keyring.find(fingerprint)
         if current is not None and not current.profile_arn:
             self._keyring.put(fingerprint, msgspec.structs.replace(current, profile_arn=arn))
 

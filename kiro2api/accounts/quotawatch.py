@@ -4,7 +4,7 @@
 Must not know how it is read, nor what follows from it. A read that fails changes nothing.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from twisted.application.service import Service
@@ -104,7 +104,7 @@ class QuotaWatch(Service):
         self._jitter = jitter
         self._leases = FreeLeases() if leases is None else leases
         self._worth = worth
-        self.every = every
+        self._every = every
         self._line = Abreast(self._turn, abreast)
         self._floor = floor
         self._due: dict[str, float] = {}
@@ -121,10 +121,18 @@ class QuotaWatch(Service):
 
     # ── the service ──────────────────────────────────────────────────────────
 
-    def remember(self, stored: Mapping[str, StoredAccount]) -> None:
-        """Take over what the store knows; to be called before anything is lent."""
-        for fingerprint, row in stored.items():
-            self.heard(fingerprint, row)
+    @property
+    def every(self) -> float:
+        """Seconds between two reads of an account; may be set at any time."""
+        return self._every
+
+    @every.setter
+    def every(self, seconds: float) -> None:
+        self._every = seconds
+        # Without a moment an account is taken for one of which nothing is known. What there is a
+        # reason for stays.
+        latest = self._clock.seconds() + max(seconds * (1 + _JITTER), 2 * _SOON)
+        self._due = {who: due for who, due in self._due.items() if due <= latest}
 
     def heard(self, fingerprint: str, row: StoredAccount) -> None:
         """What an account's row says, perhaps by another process."""

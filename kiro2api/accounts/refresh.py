@@ -10,6 +10,7 @@ Invariant: renewed credentials reach the keyring and the waiters only after the 
 A login service may rotate the refresh token with every answer, so losing one loses the account.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -79,6 +80,8 @@ class RefreshOnce:
         self._renewed_at: dict[str, float] = {}
         self._turns = Turns(FreeLeases() if leases is None else leases, clock)
         self._fences: dict[str, int] = {}
+        self.counts: Counter[str] = Counter()
+        """Calls of sources by how they ended: ``renewed``, ``rejected`` or else ``failed``."""
         self.on_renewed: Callable[[str], None] = _tell_nobody
         """Told the fingerprint after each refresh that this process made."""
         self.completing: Callable[[Account], Awaitable[object]] = _complete
@@ -198,14 +201,18 @@ class RefreshOnce:
             raise UpstreamUnavailable("The service is shutting down.", code="stopping")
         try:
             old = self._known(account)
-            return _Unsaved(account, old, await source.refresh(account, old), fence)
+            new = await source.refresh(account, old)
+            self.counts["renewed"] += 1
+            return _Unsaved(account, old, new, fence)
         except CredentialsRejected:
             # A process that lost its lease while it was held up may have stored its answer only
             # now: then the refresh token was not dead but replaced.
             if fence != UNCONTENDED and await self._taken(account):
                 return None
+            self.counts["rejected"] += 1
             raise
         except UpstreamFault:
+            self.counts["failed"] += 1
             raise
         except CancelledError as error:
             # Nobody cancels a flight: this comes from below, and no waiter must take it for his.

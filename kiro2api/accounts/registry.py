@@ -205,7 +205,7 @@ class Registry:
         fingerprint = card.account.fingerprint
         said = Said(actor, "account.unpark", card.id, {"name": card.account.name})
         await self.store.unpark(fingerprint, said)
-        return self._released(card)
+        return self._released(self.roll.find(account_id))
 
     async def _replace(
         self, actor: str, account_id: str, login: Account, credentials: Credentials
@@ -220,9 +220,11 @@ class Registry:
         account = msgspec.structs.replace(account, region=login.region)
         said = Said(actor, "account.login", card.id, {"name": account.name})
         await self.store.replace(account, credentials, said)
-        card = msgspec.structs.replace(card, account=account, parked=None, last_error="")
+        card = msgspec.structs.replace(
+            self.roll.find(account_id), account=account, parked=None, last_error=""
+        )
         # The pool takes what it is given for older than what it renewed; this is not.
-        self._keyring.put(account.fingerprint, credentials)
+        self._keyring.begin(account.fingerprint, credentials)
         self.apply(card, credentials)
         return self._released(card)
 

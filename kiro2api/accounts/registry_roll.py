@@ -34,6 +34,10 @@ class Card(msgspec.Struct, frozen=True):
     quota_checked_at: float = 0.0
     last_error: str = ""
 
+    def __repr__(self) -> str:
+        # Without the e-mail address.
+        return f"<card of {self.account.name}>"
+
     @property
     def id(self) -> str:
         """What the account is called in URLs."""

@@ -124,7 +124,9 @@ class Turnstile(Generic[_T]):
         self._arm()
 
     def _look_at(self, group: str) -> None:
-        waiters = self._groups[group]
+        waiters = self._groups.get(group)
+        if waiters is None:
+            return  # Its last waiter left while others were looked at.
         for waiter in waiters.overdue(self._clock.seconds()):
             if self._leave(waiter):
                 waiter.deferred.errback(self._refusal(waiter))

@@ -131,7 +131,8 @@ def _listed(
     """The ids of the client keys whose list of groups was changed."""
     keys = []
     limited = select(CLIENT_KEYS.c.id, CLIENT_KEYS.c.groups).where(CLIENT_KEYS.c.groups != "")
-    for row in connection.execute(limited.with_for_update()).all():
+    # In one order, as whoever else changes several keys at once.
+    for row in connection.execute(limited.order_by(CLIENT_KEYS.c.id).with_for_update()).all():
         names = msgspec.json.decode(row.groups, type=list[str])
         after = changed(names)
         if name in names and after != names:

@@ -65,8 +65,10 @@ class RecordRows:
         """Fires when they are stored and summed up."""
 
         def put(connection: Connection) -> None:
-            connection.execute(insert(RECORDS), [_row(record) for record in records])
+            # Sums are added to by one transaction at a time: those come first, so that a number
+            # becomes visible only after every smaller one, for ``since``.
             add_sums(connection, summed(records, self._names))
+            connection.execute(insert(RECORDS), [_row(record) for record in records])
 
         return self._database.run(put)
 

@@ -38,7 +38,8 @@ class SpendingRows:
         """
 
         def put(connection: Connection) -> Spent:
-            for key_id, moment in used.items():
+            # In one order, or two processes could wait for each other.
+            for key_id, moment in sorted(used.items()):
                 connection.execute(
                     update(CLIENT_KEYS)
                     .where(CLIENT_KEYS.c.id == key_id, CLIENT_KEYS.c.last_used_at < moment)
@@ -47,8 +48,8 @@ class SpendingRows:
             if spent:
                 # What a key spent that is gone must not burden another with its number.
                 there = select(CLIENT_KEYS.c.id).where(CLIENT_KEYS.c.id.in_(tuple(spent)))
-                for key_id in connection.execute(there).scalars().all():
-                    for day, credits in spent[key_id].items():
+                for key_id in sorted(connection.execute(there).scalars()):
+                    for day, credits in sorted(spent[key_id].items()):
                         _add(connection, key_id, day, credits)
             connection.execute(delete(KEY_DAYS).where(KEY_DAYS.c.day < since - KEPT_DAYS))
             sums: Spent = {}

@@ -18,7 +18,7 @@ from kiro2api.accounts.interfaces import End
 from kiro2api.conversation.answer import Ended, StopReason, StreamEvent, Usage, added
 from kiro2api.dialects.dialect import OfChoice
 from kiro2api.errors import UpstreamFault
-from kiro2api.exchange import Asking, OpenExchange
+from kiro2api.exchange import Asking, OpenExchange, judged
 from kiro2api.upstream.interfaces import AnswerStream, IEventSink
 
 Opener = Callable[[Asking], Coroutine[Any, Any, OpenExchange]]
@@ -53,9 +53,16 @@ def merge(asking: Asking, others: Sequence[Asking]) -> None:
 async def open_together(open_one: Opener, askings: Sequence[Asking]) -> "JointExchange":
     """Open all of them at once; one that fails lets all of them fail with its fault.
 
-    Cancelling leaves nothing behind.
+    Each goes on as soon as it is open, and what comes is kept until all of them are: one of them
+    may wait for the account that another one has. Cancelling leaves nothing behind.
     """
-    openings = [Deferred.fromCoroutine(open_one(asking)) for asking in askings]
+
+    async def begun(asking: Asking) -> Choice:
+        choice = Choice(await open_one(asking))
+        choice.exchange.stream.flow(choice)
+        return choice
+
+    openings = [Deferred.fromCoroutine(begun(asking)) for asking in askings]
     try:
         return JointExchange(await gatherResults(openings, consumeErrors=True))
     except FirstError as first:
@@ -66,9 +73,46 @@ async def open_together(open_one: Opener, askings: Sequence[Asking]) -> "JointEx
         raise
 
 
-def _settle(exchange: OpenExchange | None) -> None:
-    if exchange is not None:
-        exchange.settle(End.ABANDONED)
+def _settle(choice: "Choice | None") -> None:
+    if choice is not None:
+        choice.exchange.settle(End.ABANDONED)
+
+
+@implementer(IEventSink)
+class Choice:
+    """One of the answers; what comes before it has a place among the others is kept."""
+
+    def __init__(self, exchange: OpenExchange) -> None:
+        self.exchange = exchange
+        self._kept: list[Sequence[StreamEvent]] = []
+        self._over = False
+        self._fault: UpstreamFault | None = None
+        self._joint: JointStream | None = None
+        self._index = 0
+
+    def join(self, joint: "JointStream", index: int) -> None:
+        """Give what was kept to ``joint``, and from now on everything."""
+        self._joint, self._index = joint, index
+        kept, self._kept = self._kept, []
+        for batch in kept:
+            joint.events(index, batch)
+        if self._over:
+            joint.ended(index, self._fault)
+
+    def events(self, batch: Sequence[StreamEvent]) -> None:
+        """More of the answer."""
+        if self._joint is None:
+            self._kept.append(batch)
+        else:
+            self._joint.events(self._index, batch)
+
+    def ended(self, fault: UpstreamFault | None) -> None:
+        """The answer is over; whoever waits for its account need not wait for the others."""
+        if self._joint is not None:
+            self._joint.ended(self._index, fault)
+            return
+        self._over, self._fault = True, fault
+        self.exchange.settle(*judged(fault))
 
 
 def joined(usages: Sequence[Usage]) -> Usage:
@@ -85,10 +129,10 @@ def joined(usages: Sequence[Usage]) -> Usage:
 class JointExchange(OpenExchange):
     """Several open exchanges, settled as they end."""
 
-    def __init__(self, exchanges: Sequence[OpenExchange]) -> None:
-        self.exchanges = exchanges
-        self.stream: JointStream = JointStream(self)
-        self.open = dict(enumerate(exchanges))
+    def __init__(self, choices: Sequence[Choice]) -> None:
+        self.exchanges = [choice.exchange for choice in choices]
+        self.stream: JointStream = JointStream(self, choices)
+        self.open = dict(enumerate(self.exchanges))
 
     def usage(self) -> Usage:
         """What all of them have cost so far."""
@@ -119,9 +163,9 @@ class JointStream:
     """The events of several answers as they come, each batch marked with its choice; at last one
     usage and one end of all."""
 
-    def __init__(self, exchange: JointExchange) -> None:
+    def __init__(self, exchange: JointExchange, choices: Sequence[Choice]) -> None:
         self._exchange = exchange
-        self._streams = [each.stream for each in exchange.exchanges]
+        self._choices = choices
         self._usages: dict[int, Usage] = {}
         self._said: set[int] = set()
         self._sink: IEventSink | None = None
@@ -136,18 +180,17 @@ class JointStream:
     @property
     def request_id(self) -> str:
         """That of the first."""
-        return self._streams[0].request_id
+        return self._exchange.exchanges[0].stream.request_id
 
     def first(self) -> Deferred[None]:
-        """All of them were opened with their first event held."""
+        """All of them were opened with their first event."""
         return succeed(None)
 
     def flow(self, sink: IEventSink) -> None:
-        """Deliver what is held of each, then everything as it arrives."""
+        """Deliver what is kept of each, then everything as it arrives."""
         self._sink = sink
-        for index, stream in enumerate(self._streams):
-            if self._sink is not None:
-                stream.flow(_ChoiceSink(self, index))
+        for index, choice in enumerate(self._choices):
+            choice.join(self, index)
 
     def pause(self) -> None:
         """Stop reading all of them."""
@@ -180,7 +223,7 @@ class JointStream:
                 self._usages[index] = event
             elif type(event) is Ended:
                 self._said.add(index)
-                if len(self._said) == len(self._streams):
+                if len(self._said) == len(self._choices):
                     marked += (self._usage(), Ended(StopReason.END_TURN))
         self._sink.events(marked)
 
@@ -200,18 +243,3 @@ class JointStream:
     def _usage(self) -> Usage:
         exchanges = self._exchange.exchanges
         return joined([self._usages.get(i) or each.usage() for i, each in enumerate(exchanges)])
-
-
-@implementer(IEventSink)
-class _ChoiceSink:
-    """Where one of the answers goes."""
-
-    def __init__(self, joint: JointStream, index: int) -> None:
-        self._joint = joint
-        self._index = index
-
-    def events(self, batch: Sequence[StreamEvent]) -> None:
-        self._joint.events(self._index, batch)
-
-    def ended(self, fault: UpstreamFault | None) -> None:
-        self._joint.ended(self._index, fault)

@@ -36,6 +36,11 @@ class Caller(NamedTuple):
         return 0 if self.use is None else self.use.key.id
 
     @property
+    def limited(self) -> bool:
+        """Whether the key is for some groups only."""
+        return self.use is not None and bool(self.use.key.groups)
+
+    @property
     def owner(self) -> str:
         """Whose things are whose: as the name, but never that of an earlier key."""
         return self.name if self.use is None else f"key-{self.use.key.digest.hex()[:32]}"
@@ -224,7 +229,7 @@ class Gate:
         Otherwise a key for some groups could make itself one for all.
         """
         caller = self.identify_admin(request)
-        if caller.use is not None and caller.use.key.groups:
+        if caller.limited:
             raise Forbidden("this needs an admin key that is for all groups")
         return caller
 
@@ -265,6 +270,25 @@ class Gate:
         """Raises Forbidden if the caller's key is not for this group."""
         if caller.use is not None:
             caller.use.allow_group(group)
+
+    def group_seen(self, caller: Caller, asked: str) -> str:
+        """The group to which a look at many groups' things is narrowed; empty for all of them.
+
+        Of a key for one group, that one. Raises Forbidden for a group that the key is not for, and
+        where one of several has to be named.
+        """
+        groups = caller.use.key.groups if caller.use is not None else ()
+        if asked:
+            self.allow_group(caller, asked)
+        if asked or not groups:
+            return asked
+        if len(groups) > 1:
+            raise Forbidden(
+                f"this API key is for some groups: name one of {', '.join(groups)}",
+                param="group",
+                code="group_forbidden",
+            )
+        return groups[0]
 
     def allow_model(self, caller: Caller, model: str) -> None:
         """Raises Forbidden if the caller's key is not for this model."""

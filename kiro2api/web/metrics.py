@@ -83,8 +83,8 @@ class Metrics:
 class MetricsApi:
     """``/metrics``.
 
-    :param gate: whom to ask for the admin's key; None on an endpoint that only the operator's own
-        machines reach.
+    :param gate: whom to ask for an admin's key, which must be for all groups; None on an endpoint
+        that only the operator's own machines reach.
     """
 
     app = Klein()
@@ -98,7 +98,7 @@ class MetricsApi:
     async def metrics(self, request: ApiRequest) -> bytes:
         """Everything, in the text format."""
         if self._gate is not None:
-            self._gate.identify_admin(request)
+            self._gate.identify_owner(request)
         body = await self._metrics.text()
         request.setHeader(b"Content-Type", _TEXT)
         request.setHeader(b"Cache-Control", b"no-store")

@@ -157,7 +157,7 @@ class OperatorApi:
     @app.route("/api/explain", methods=["POST"])
     def explain(self, request: ApiRequest) -> bytes:
         """What would be sent for a client's body, in an envelope or, with ``?dialect=``, bare."""
-        self._gate.identify_admin(request)
+        caller = self._gate.identify_admin(request)
         if dialect := _argument(request, b"dialect"):
             asked = ToExplain(dialect, msgspec.Raw(request.body), _argument(request, b"group"))
         else:
@@ -165,6 +165,7 @@ class OperatorApi:
                 asked = _TO_EXPLAIN.decode(request.body)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise RequestRejected(f"The request body has the wrong shape: {error}") from None
+        self._gate.allow_group(caller, asked.group or self._explainer.default_group)
         told = self._explainer.explain(asked.dialect, bytes(asked.body), asked.group)
         return send_value(request, told)
 

@@ -18,8 +18,8 @@ from kiro2api.conversation.answer import Usage
 from kiro2api.conversation.question import Conversation
 from kiro2api.conversation.tokens import estimate
 from kiro2api.dialects.dialect import Dialect, Opening
-from kiro2api.errors import KiroError, Scope, UpstreamFault
-from kiro2api.exchange import Asking, Exchanges, OpenExchange
+from kiro2api.errors import KiroError, UpstreamFault
+from kiro2api.exchange import Asking, Exchanges, OpenExchange, judged
 from kiro2api.media.room import Media
 from kiro2api.metering import Meter, Record
 from kiro2api.web.choices import again, merge, open_together
@@ -164,7 +164,7 @@ class Serving:
             try:
                 progress.relay = relay
                 await relay.run(exchange.stream)
-                end, cause = _judged(relay.fault)
+                end, cause = judged(relay.fault)
             finally:
                 progress.usage = relay.usage or exchange.usage()
                 progress.fault = relay.fault
@@ -175,15 +175,23 @@ class Serving:
             relay.close()
 
     async def _open(self, progress: Progress, asking: Asking) -> OpenExchange:
-        opening = Deferred.fromCoroutine(self._opened(progress, asking))
+        media = self._media
+        if media is not None and media.needs_work(asking.conversation):
+            opened = self._prepared(media, progress, asking)
+        elif progress.others:
+            opened = self._opened(progress, asking)
+        else:
+            opened = self._exchanges.open(asking)
+        opening = Deferred.fromCoroutine(opened)
         exchange = progress.exchange = await progress.unless_stopped(opening)
         return exchange
 
+    async def _prepared(self, media: Media, progress: Progress, asking: Asking) -> OpenExchange:
+        asking.conversation = await media.prepared(asking.conversation)
+        asking.input_tokens = estimate(asking.conversation)
+        return await self._opened(progress, asking)
+
     async def _opened(self, progress: Progress, asking: Asking) -> OpenExchange:
-        media = self._media
-        if media is not None and media.needs_work(asking.conversation):
-            asking.conversation = await media.prepared(asking.conversation)
-            asking.input_tokens = estimate(asking.conversation)
         if progress.others:
             for other in progress.others:
                 other.conversation, other.input_tokens = asking.conversation, asking.input_tokens
@@ -200,7 +208,7 @@ class Serving:
             await progress.unless_stopped(gathering.run(exchange.stream))
             end = End.SERVED
         except UpstreamFault as fault:
-            end, cause = _judged(fault)
+            end, cause = judged(fault)
             raise
         finally:
             progress.usage = gathering.usage or exchange.usage()
@@ -222,12 +230,3 @@ def _tell_usage(request: ApiRequest, usage: Usage) -> None:
     request.setHeader(b"X-Kiro2api-Usage", usage.provenance.encode("ascii"))
     credits = f"{usage.credits:.6f}".rstrip("0").rstrip(".")
     request.setHeader(b"X-Kiro2api-Credits", credits.encode("ascii"))
-
-
-def _judged(fault: KiroError | None) -> tuple[End, UpstreamFault | None]:
-    """What the end of an answer says about the account."""
-    if fault is None:
-        return End.SERVED, None
-    if isinstance(fault, UpstreamFault) and fault.scope is not Scope.REQUEST:
-        return End.FAILED, fault
-    return End.ABANDONED, None

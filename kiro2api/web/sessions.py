@@ -120,7 +120,10 @@ class Sessions:
             return False
         digest = _digest(token)
         self._remember(digest, None)
-        return await self._rows.remove(digest)
+        removed = await self._rows.remove(digest)
+        # Again, since somebody may have read it just before.
+        self._remember(digest, None)
+        return removed
 
     # ── who is calling ───────────────────────────────────────────────────────
 

@@ -8,7 +8,7 @@ from kiro2api.accounts.account import Account, Credentials
 from kiro2api.accounts.bearers import Bearers
 from kiro2api.accounts.keyring import Keyring
 from kiro2api.accounts.refresh import RefreshOnce
-from kiro2api.errors import CredentialsRejected
+from kiro2api.errors import CredentialsRejected, UpstreamFault
 from tests.accounts.fakes import ScriptedSource
 from tests.accounts.fixtures import account, credentials
 from tests.fakes.store import MemoryStore
@@ -87,3 +87,15 @@ class BearersTests(SynchronousTestCase):
         """There is nothing to renew about a key."""
         self.refused.add("ksk")
         self.failureResultOf(self.asking(KEY), CredentialsRejected)
+
+    def test_removed(self) -> None:
+        """An account that is gone, before or meanwhile, is a fault like any other."""
+
+        async def removing(account: Account, credentials: Credentials) -> str:
+            self.keyring.forget(WHO.fingerprint)
+            raise CredentialsRejected("no")
+
+        for _ in range(2):
+            asking = Deferred.fromCoroutine(self.bearers.asked(WHO, removing))
+            self.failureResultOf(asking, UpstreamFault)
+        self.assertEqual(self.source.asked, [])

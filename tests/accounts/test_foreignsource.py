@@ -221,6 +221,18 @@ class WriteBackTests(Case):
         self.assertIn("at the same time", shown)
         self.assertNotIn("aor-", shown)
 
+    def test_trouble(self) -> None:
+        """Whatever goes wrong while writing, the renewed tokens are not lost."""
+        records = LogRecorder(self)
+        self.write("aoa-1", "aor-1", 1000)
+        asking = self.refresh()
+        self.trouble = RuntimeError("aor-3")
+        self.social.answer(credentials("aoa-3", "aor-3", 5000.0))
+        self.assertEqual(self.successResultOf(asking).refresh_token, Secret("aor-3"))
+        shown = "\n".join(records.lines())
+        self.assertIn("not written back", shown)
+        self.assertNotIn("aor-3", shown)
+
     def test_cancelled(self) -> None:
         """A thread pool that ends is told as such."""
         self.write("aoa-1", "aor-1", 1000)

@@ -121,3 +121,47 @@ class AdmitTests(SynchronousTestCase):
         """A key has no age: the given one counts."""
         self.assertTrue(self.keyring.admit(self.key, credentials("ksk_2", ""), dead=False))
         self.assertEqual(self.keyring.current(self.key.fingerprint).access_token.reveal(), "ksk_2")
+
+
+class TurnedTests(AdmitTests):
+    """An account whose profile is another one than is stored, since that was refused.
+
+    Nothing else about it is different.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.fingerprint = self.who.fingerprint
+        self.keyring.turn(self.fingerprint, "")
+
+    def arn(self) -> str:
+        return self.keyring.current(self.fingerprint).profile_arn
+
+    def test_same_tokens(self) -> None:
+        """Whatever is read or renewed beside it, the profile stays."""
+        self.assertTrue(self.keyring.turned(self.fingerprint))
+        given = msgspec.structs.replace(self.used, profile_arn=ARN)
+        self.assertFalse(self.admitted(given))
+        self.assertEqual(self.arn(), "")
+        self.keyring.lay_over(self.who, STORED)
+        self.assertEqual(self.keyring.current(self.fingerprint).access_token, STORED.access_token)
+        self.assertEqual(self.arn(), "")
+        self.keyring.put(self.fingerprint, STORED)
+        self.assertEqual(self.arn(), "")
+
+    def test_another_login(self) -> None:
+        """It belongs to the login; who wants to know is told that this is over."""
+        gone: list[str] = []
+        self.keyring.gone = gone.append
+        self.keyring.begin(self.fingerprint, STORED)
+        self.assertFalse(self.keyring.turned(self.fingerprint))
+        self.assertEqual(self.arn(), ARN)
+        self.assertEqual(gone, [self.fingerprint])
+        self.keyring.turn(self.fingerprint, "")
+        other = msgspec.structs.replace(STORED, access_token=Secret("access-10"))
+        self.assertTrue(self.admitted(other, dead=True))
+        self.assertEqual(self.arn(), ARN)
+        self.keyring.turn(self.fingerprint, "")
+        self.keyring.forget(self.fingerprint)
+        self.assertFalse(self.keyring.turned(self.fingerprint))
+        self.assertEqual(gone, [self.fingerprint] * 3)

@@ -1,12 +1,21 @@
 """Tests for kiro2api.accounts.logins, at the login services that the emulator is."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 
 from kiro2api.accounts.account import Account, Credentials
 from kiro2api.accounts.logins import Login, Logins
 from kiro2api.emulator.devices import DeviceOrder
-from kiro2api.errors import Kind, NotFound, RequestRejected, UpstreamUnavailable
+from kiro2api.errors import (
+    Kind,
+    NotFound,
+    RequestRejected,
+    ShuttingDown,
+    UpstreamUnavailable,
+)
 from tests.accounts.fixtures import ARN, account
 from tests.accounts.records import LogRecorder
 from tests.emulator.caller import EmulatorTestCase
@@ -260,6 +269,27 @@ class EndedTests(Case):
         self.successResultOf(stopping)
         self.assertEqual(self.now(waits).status, "cancelled")
         self.assertEqual(self.now(approved).status, "done")
+
+    def test_stopped_at_its_beginning(self) -> None:
+        """One whose code comes after the end is not begun, nor is any later one."""
+        held: Deferred[None] = Deferred()
+        post = self.client.post
+
+        async def slowly(url: str, **options: Any) -> Any:
+            await held
+            return await post(url, **options)
+
+        self.client = SimpleNamespace(  # type: ignore[assignment]
+            post=lambda *given, **options: Deferred.fromCoroutine(slowly(*given, **options))
+        )
+        self.logins = self.make()
+        asking = self.logins.begin("social", provider="google")
+        self.successResultOf(self.logins.stop())
+        held.callback(None)
+        self.agent.flush()
+        self.failureResultOf(asking, ShuttingDown)
+        self.failureResultOf(self.logins.begin("builder_id"), ShuttingDown)
+        self.assertEqual(self.logins.all(), ())
 
     def test_not_taken(self) -> None:
         """Whoever takes the account over may refuse it, or break."""

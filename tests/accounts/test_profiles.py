@@ -317,6 +317,19 @@ class RefusedTests(Case):
         self.successResultOf(self.profiles.renewed(IDC))
         self.assertEqual((self.asked, self.rows.written), ([], []))
 
+    def test_without_for_good(self) -> None:
+        """The stored profile does not come back with the next change of the account's row."""
+        named = msgspec.structs.replace(self.good, profile_arn=ARN)
+        self.keyring.put(IDC.fingerprint, named)
+        self.assertTrue(self.successResultOf(self.refused(IDC, named)))
+        self.keyring.admit(IDC, named, dead=False)
+        self.assertEqual(self.arn(), "")
+
+    def test_removed_before(self) -> None:
+        """The account was removed while it was lent."""
+        self.keyring.forget(IDC.fingerprint)
+        self.assertFalse(self.successResultOf(self.refused(IDC, self.good)))
+
     def test_other_reasons(self) -> None:
         """What has nothing to do with profiles, and who has none."""
         for fault in (

@@ -284,7 +284,8 @@ class ScheduleTests(Case):
             self.people[1].fingerprint: stored("", 99_000.0),
             "gone": stored(encode_quota(FULL), 99_000.0),
         }
-        self.watch.remember(rows)
+        for fingerprint, row in rows.items():
+            self.watch.heard(fingerprint, row)
         self.watch.heard(self.first, stored(encode_quota(Quota()), 98_000.0))
         self.assertEqual(self.pool.known, [(self.first, 40.0, 9e5)])
         self.watch.startService()
@@ -305,6 +306,21 @@ class ScheduleTests(Case):
         watch.soon(self.first)
         self.pass_time(10_000)
         self.assertEqual(self.asked, ["account-0"] * 2)
+
+    def test_switched_on(self) -> None:
+        """A schedule that is set while the service runs is followed, a shorter one, too."""
+        watch = self.make(every=0.0)
+        watch.startService()
+        self.pass_time(60)
+        watch.every = 10_000.0
+        self.pass_time(20)
+        self.assertEqual(len(self.asked), 3)
+        watch.every = 600.0
+        self.pass_time(20)
+        self.assertEqual(len(self.asked), 6)
+        watch.every = 0.0
+        self.pass_time(10_000)
+        self.assertEqual(len(self.asked), 6)
 
     def test_not_worth(self) -> None:
         """Accounts that are switched off are passed over until they are switched on."""

@@ -74,6 +74,17 @@ class SingleFlightTests(Case):
         self.assertEqual(self.keyring.current(ONE.fingerprint), credentials())
         self.assertEqual(self.store.journal, [])
 
+    def test_counts(self) -> None:
+        """Calls are counted by how they ended, however many waited for each."""
+        for _ in range(2):
+            self.renewal.renew(ONE)
+        self.source.answer(NEW)
+        for fault in (Throttled("x"), CredentialsRejected("dead"), Throttled("y")):
+            waiter = self.renewal.renew(ONE)
+            self.source.refuse(fault)
+            self.failureResultOf(waiter)
+        self.assertEqual(self.renewal.counts, {"renewed": 1, "failed": 2, "rejected": 1})
+
     def test_asking_out_of_a_failure(self) -> None:
         """Who asks again while the failure is delivered begins another call."""
         again: list[Deferred[Credentials]] = []

@@ -1,5 +1,8 @@
 """What an operator does to accounts: checked, stored, audited, applied, followed."""
 
+from typing import Any
+
+import msgspec
 from twisted.internet.defer import Deferred
 
 from kiro2api.accounts.account import Account, Credentials
@@ -114,6 +117,29 @@ class ChangingTests(RegistryCase):
         self.assertIsNone(stored.parked)
         self.assertEqual(self.audit()[0].action, "account.unpark")
 
+    def test_learnt_meanwhile(self) -> None:
+        """Credits that are read while a change is being stored are not forgotten."""
+        quota = Quota(used=1.0, limit=2.0, left=1.0)
+        store, learnt = self.registry.store, self.registry.learnt
+
+        class Meanwhile:
+            """The store, during whose work something is learnt."""
+
+            def __getattr__(self, name: str) -> Any:
+                def work(*given: Any) -> Any:
+                    learnt(fingerprint, quota, 1.0)
+                    return getattr(store, name)(*given)
+
+                return work
+
+        fingerprint = self.fingerprint
+        self.registry.store = Meanwhile()
+        card = self.successResultOf(self.registry.unpark("root", self.card.id))
+        self.assertEqual(card.quota, quota)
+        quota = Quota(used=2.0, limit=2.0, left=0.0)
+        replacing = self.registry.replace("root", self.card.id, card.account, FRESH)
+        self.assertEqual(self.successResultOf(replacing).quota, quota)
+
     def test_another_login(self) -> None:
         """New credentials and region, stored and used; the account is asked again."""
         self.successResultOf(self.process.rows.park(self.fingerprint, Parked("login")))
@@ -143,6 +169,12 @@ class ChangingTests(RegistryCase):
         self.assertIsNone(self.successResultOf(self.process.rows.read(self.fingerprint)))
         self.assertEqual(self.audit()[0].detail, {"name": "first", "group": "default"})
         self.assertEqual(told, [self.card.id])
+
+    def test_no_address_in_a_repr(self) -> None:
+        """Whose account it is stays out of logs."""
+        card = msgspec.structs.replace(self.card, email="ada@example.com")
+        self.assertNotIn("ada", repr(card))
+        self.assertIn("first", repr(card))
 
     def test_no_secret_in_the_audit(self) -> None:
         """Nothing that was done repeats a token."""

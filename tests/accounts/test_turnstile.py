@@ -262,6 +262,17 @@ class WaitTests(Case):
                 self.successResultOf(each)
             self.assertEqual(self.pool.waiting(), {})
 
+    def test_left_another_group(self) -> None:
+        """The last of another group may leave in the middle of a look, too."""
+        self.pool.admit(account(3, group="pro"), credentials("a", "r", NOW + 1e6))
+        self.pool.set_group(GroupPolicy("pro", max_in_flight=1))
+        self.now(self.pool.acquire("pro", NONE))
+        first, other = self.ask(), self.pool.acquire("pro", NONE)
+        first.addCallback(lambda lease: other.cancel())
+        self.leases[0].settle(SERVED)
+        self.successResultOf(first)
+        self.failureResultOf(other, CancelledError)
+
 
 class NoQueueTests(Case):
     """Waiting is switched off."""

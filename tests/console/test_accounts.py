@@ -37,6 +37,9 @@ def test_list(admin: Visitor) -> None:
     expect(names.first).to_have_text("ada")
     admin.press("Name")
     expect(names.first).not_to_have_text("ada")
+    admin.page.keyboard.press("Enter")
+    expect(names.first).to_have_text("ada")
+    expect(admin.button("Name")).to_be_focused()
 
 
 def test_add_one_token(admin: Visitor, house: House) -> None:

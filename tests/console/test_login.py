@@ -45,6 +45,7 @@ def test_wrong_key(visit: Visit) -> None:
 def test_client_sees_only_its_own(visit: Visit, house: House) -> None:
     """A client's key opens its usage and the snippets, whatever address is asked for."""
     assert house.ask("Hello from the client.") == 200
+    house.stored()
     visitor = visit()
     visitor.go()
     visitor.log_in(CLIENT)

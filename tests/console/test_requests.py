@@ -41,6 +41,15 @@ def test_list_and_filters(admin: Visitor, house: House) -> None:
     expect(admin.page.get_by_role("alert")).to_contain_text("status must be")
 
 
+def test_address_typed_by_hand(admin: Visitor) -> None:
+    """What cannot be understood in an address is no reason to show nothing."""
+    admin.go("requests?from=once&outcome=served")
+    expect(admin.field("Outcome")).to_have_value("served")
+    admin.trouble.expect(404, "/api/requests/100%25")
+    admin.page.goto("/#/requests/100%")
+    expect(admin.page.get_by_role("alert")).to_contain_text("no record")
+
+
 def test_one_request(admin: Visitor, house: House) -> None:
     """Its page tells the attempts with accounts and outcomes, tokens, credits and repairs."""
     house.emulator.script({"status": 429, "error": "ThrottlingException"})

@@ -44,7 +44,7 @@ class Visitor:
         """Close the tab; nothing may have gone wrong in it."""
         found = self.trouble.found()
         self.context.close()
-        assert found == []
+        assert found == [], found
 
     # ── where ────────────────────────────────────────────────────────────────
 

@@ -12,6 +12,8 @@ QUESTION = Question("/v1/messages")
 class KilledTests(SharedCase):
     """On one SQLite file."""
 
+    lifetime = MARGIN + 4
+
     async def expired(self) -> None:
         """Wait until the token of the account that serves cannot be sent any more."""
         last = max(one.at for one in self.emulator.book if one.account == "ada")
@@ -52,7 +54,7 @@ class KilledTests(SharedCase):
         took = reactor.seconds() - began
         self.assertEqual(answer.status, 200, str(answer))
         # The lease would have lasted for 25 seconds.
-        self.assertLess(took, 3.0)
+        self.assertLess(took, 15.0)
         self.assertEqual(self.emulator.counts()["ada"], before + 1)
         self.assertEqual({c.account for c in self.emulator.generations()}, {"ada"})
 
@@ -79,7 +81,7 @@ class KilledTests(SharedCase):
         await only.up()
         began = reactor.seconds()
         self.assertEqual((await only.client.ask(QUESTION)).status, 200)
-        self.assertLess(reactor.seconds() - began, 3.0)
+        self.assertLess(reactor.seconds() - began, 15.0)
         self.assertEqual(self.emulator.offences(), [])
         self.assertEqual((await only.token("ada"))["status"], "ready")
         self.check_logs()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, event, func, select
 from sqlalchemy.dialects import sqlite
 from twisted.internet.defer import Deferred
 
@@ -101,6 +101,26 @@ class WriteTests(RowsCase):
         broken = [record(request_id="a"), record(request_id=None)]
         self.assertRaises(StoreError, self.wait, self.rows.write(broken))
         self.assertEqual((self.count(), self.count(SUMS)), (0, 0))
+
+
+class OrderTests(RowsCase):
+    """What other processes see of a batch."""
+
+    def test_sums_first(self) -> None:
+        """A number becomes visible after every smaller one: nobody else gives any out between."""
+        statements: list[str] = []
+
+        def listen(connection: Connection) -> None:
+            event.listen(
+                connection,
+                "before_cursor_execute",
+                lambda connection, cursor, statement, *rest: statements.append(statement),
+            )
+
+        self.within(listen)
+        self.wait(self.rows.write([record(request_id="r")]))
+        tables = [each.split()[2] for each in statements if each.startswith("INSERT")]
+        self.assertEqual((tables[0], tables[-1]), ("record_sums", "records"))
 
 
 class PageTests(RowsCase):

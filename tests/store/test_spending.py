@@ -1,5 +1,9 @@
 """What keys have spent is added up over processes and days."""
 
+from typing import Any
+
+from sqlalchemy import Connection, event
+
 from kiro2api.store.keys import KeyRows, new_key
 from kiro2api.store.spending import KEPT_DAYS, SpendingRows
 from tests.store.case import InPostgres, StoreCase
@@ -32,6 +36,28 @@ class SpendingRowsTests(StoreCase):
             self.done(other.settle({}, {self.a: {100: 2.0}}, 100)), {self.a: {100: 3.0}}
         )
         self.assertEqual(self.done(self.rows.settle({}, {}, 100)), {self.a: {100: 3.0}})
+
+    def test_in_one_order(self) -> None:
+        """Two processes that settle the same keys never wait for each other."""
+        changed: list[tuple[int, ...]] = []
+
+        def listen(connection: Connection) -> None:
+            def note(
+                one: object, two: object, text: str, three: object, context: Any, _: Any
+            ) -> None:
+                if text.startswith(("UPDATE", "INSERT")):
+                    given = context.compiled_parameters[0]
+                    changed.append(
+                        tuple(given[name] for name in ("id_1", "key_id", "day") if name in given)
+                    )
+
+            event.listen(connection, "before_cursor_execute", note)
+
+        self.within(listen)
+        days = {7: 1.0, 5: 1.0}
+        self.done(self.rows.settle({self.b: 2.0, self.a: 2.0}, {self.b: days, self.a: days}, 0))
+        spent = [(key, day) for key in (self.a, self.b) for day in (5, 7)]
+        self.assertEqual(changed, [(self.a,), (self.b,), *spent])
 
     def test_key_that_is_gone(self) -> None:
         """Its last requests burden nobody."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from kiro2api.accounts.interfaces import End
+from kiro2api.accounts.interfaces import End, Lease
 from kiro2api.conversation.answer import StreamEvent, TextDelta, Usage
 from kiro2api.errors import StreamTruncated, Throttled
 from kiro2api.upstream.interfaces import AnswerStream
@@ -187,6 +187,46 @@ class OpeningTests(ChoicesCase):
         self.assertEqual(self.ends(), [End.ABANDONED] * 2)
         self.gone()
 
+    def test_one_after_another(self) -> None:
+        """Where there is room for one at a time, an answer goes on while another one waits, and
+        its account is free as soon as it is over; nothing is sent before all of them are open."""
+        for stream in (False, True):
+            first, second = self.streams(2)
+            self.pool.leases.clear()
+            lend, waiting = self.pool.acquire, Deferred[Lease]()
+
+            def acquire(*args: Any, lend: Any = lend, waiting: Any = waiting) -> Any:
+                return waiting if self.pool.leases else lend(*args)
+
+            self.pool.acquire = acquire  # type: ignore[assignment,method-assign]
+            _, wire = self.start(PATH, {**HELLO, **(STREAM if stream else {}), "n": 2})
+            self.finish(first, TextDelta("!"), usage(1))
+            self.assertEqual((self.ends(), wire.value()), ([End.SERVED], b""))
+            self.pool.acquire = lend  # type: ignore[method-assign]
+            lend("default", frozenset()).chainDeferred(waiting)
+            self.finish(second, TextDelta("?"), usage(2))
+            self.assertEqual(self.ends(), [End.SERVED] * 2)
+            for said in (b"0", b"!", b"1", b"?"):
+                self.assertIn(b'"content":"' + said if stream else said, wire.value())
+            self.assertEqual(self.meter.recent[-1].outcome, "served")
+            self.assertEqual(self.meter.recent[-1].credits, 1.0)
+            self.gone()
+
+    def test_a_fault_while_another_waits(self) -> None:
+        """The account is free at once, and is to blame; the answers fail when all are open."""
+        first, _ = self.streams(2)
+        lend, waiting = self.pool.acquire, Deferred[Lease]()
+        self.pool.acquire = lambda *args: (  # type: ignore[method-assign]
+            waiting if self.pool.leases else lend(*args)
+        )
+        _, wire = self.start(PATH, {**HELLO, "n": 2})
+        first.end(StreamTruncated("cut"))
+        self.assertEqual((self.ends(), wire.value()), ([End.FAILED], b""))
+        lend("default", frozenset()).chainDeferred(waiting)
+        self.assertEqual(Reply(wire.value()).status, 503)
+        self.assertEqual(self.ends(), [End.FAILED, End.ABANDONED])
+        self.gone()
+
     def test_slow_start(self) -> None:
         """The client is kept, and from then on nobody else is tried."""
         openings: list[Deferred[AnswerStream]] = [Deferred(), Deferred()]
@@ -275,7 +315,7 @@ class StreamTests(ChoicesCase):
         self.gone()
 
     def test_fault_at_once(self) -> None:
-        """The first may fail before the second is listened to."""
+        """The first may fail before the second is open; that one is not read any further."""
         streams = self.streams(2)
 
         def flow(sink: Any) -> None:
@@ -285,7 +325,7 @@ class StreamTests(ChoicesCase):
         streams[0].flow = flow  # type: ignore[method-assign]
         reply = self.ask(PATH, {**HELLO, **STREAM, "n": 2})
         self.assertIn(b'"error"', reply.body)
-        self.assertIs(streams[1].sink, None)
+        self.assertTrue(streams[1].abandoned)
         self.assertEqual(self.ends(), [End.FAILED, End.ABANDONED])
         self.gone()
 

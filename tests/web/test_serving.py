@@ -266,6 +266,29 @@ class RefusedTests(WebCase):
                 self.assertIn("error", reply.json)
         self.assertEqual(self.pool.asked, [])
 
+    def test_choice_of_an_unserved_tool(self) -> None:
+        """A demanded call that nobody here can make is refused by name, and costs nothing."""
+        kind = "web_fetch_20250910"
+        tools = [{"type": kind, "name": "web_fetch"}]
+        for path, choice, expected in (
+            (
+                "/v1/messages",
+                {"type": "tool", "name": "web_fetch"},
+                b'{"type":"error","error":{"type":"invalid_request_error","message":'
+                b'"tool_choice.name: the tool web_fetch is not served here"},'
+                b'"request_id":"req_00000001"}',
+            ),
+            (
+                "/v1/chat/completions",
+                {"type": kind},
+                b'{"error":{"message":"tool_choice: the tool web_fetch_20250910 is not served '
+                b'here","type":"invalid_request_error","param":"tool_choice","code":null}}',
+            ),
+        ):
+            reply = self.ask(path, {**HELLO, "tools": tools, "tool_choice": choice})
+            self.assertEqual((reply.status, reply.raw), (400, expected))
+        self.assertEqual(self.client.calls, [])
+
     def test_keys(self) -> None:
         """401 in the dialect of the path; either header will do."""
         self.assertEqual(self.ask("/v1/messages", HELLO, key="no").status, 401)

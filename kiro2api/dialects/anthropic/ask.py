@@ -170,7 +170,7 @@ def _conversation(request: Request) -> Conversation:
         turns=_turns(request, request.messages, searching=bool(server_tools)),
         system=system + note(unserved(request.tools)),
         tools=tools,
-        tool_choice=read_choice(request.tool_choice, tools, server_tools),
+        tool_choice=read_choice(request.tool_choice, tools, server_tools, request.tools),
         sampling=Sampling(
             max_tokens=request.max_tokens,
             temperature=request.temperature,

@@ -180,10 +180,13 @@ def unserved(tools: Sequence[Tool] | None) -> tuple[str, ...]:
 
     A search among tools is none of these: all tools are offered from the beginning.
     """
-    return tuple(
-        kind
-        for tool in tools or ()
-        if (kind := tool.type or "custom") != "custom"
+    return tuple(tool.type or "" for tool in tools or () if _unserved(tool))
+
+
+def _unserved(tool: Tool) -> bool:
+    kind = tool.type or "custom"
+    return (
+        kind != "custom"
         and not kind.startswith("tool_search_tool")
         and tool.name != _PLACEHOLDER
         and not is_web_search(tool)
@@ -211,8 +214,13 @@ def read_choice(
     choice: Choice | None,
     tools: Collection[ToolSpec],
     server_tools: Collection[ServerTool] = (),
+    offered: Collection[Tool] | None = None,
 ) -> ToolChoice:
-    """The choice, as far as it can be met by the tools that remain."""
+    """The choice, as far as it can be met by the tools that remain.
+
+    Raises RequestRejected where it names one of the ``offered`` that only a server could run: no
+    answer without that call is the one asked for.
+    """
     if choice is None:
         return ToolChoice()
     parallel = not choice.disable_parallel_tool_use
@@ -224,6 +232,10 @@ def read_choice(
             return ToolChoice(mode="any", parallel=parallel)
         case "tool" if choice.name is not None and choice.name in names:
             return ToolChoice(mode="named", name=choice.name, parallel=parallel)
+        case "tool" if choice.name in {t.name for t in offered or () if t.name and _unserved(t)}:
+            raise RequestRejected(
+                f"the tool {choice.name} is not served here", param="tool_choice.name"
+            )
     return ToolChoice(parallel=parallel)
 
 

@@ -39,11 +39,11 @@ def tools_of(body: Body) -> tuple[ToolSpec, ...]:
 
 def unserved(body: Body) -> tuple[str, ...]:
     """The kinds of tools that only their vendor can serve."""
-    return tuple(
-        tool.type
-        for tool in body.tools or ()
-        if tool.type and _vendors(tool) and not is_web_search(tool)
-    )
+    return tuple(tool.type or "" for tool in body.tools or () if _unserved(tool))
+
+
+def _unserved(tool: Tool) -> bool:
+    return bool(tool.type) and _vendors(tool) and not is_web_search(tool)
 
 
 def _vendors(tool: Tool) -> bool:
@@ -52,7 +52,10 @@ def _vendors(tool: Tool) -> bool:
 
 
 def choice_of(body: Body, tools: tuple[ToolSpec, ...]) -> ToolChoice:
-    """Whether and which of ``tools`` must be called; without tools there is nothing to choose."""
+    """Whether and which of ``tools`` must be called; without tools there is nothing to choose.
+    Raises RequestRejected for a tool that is not among them."""
+    if isinstance(body.tool_choice, Choice):
+        _refuse_unserved(body.tool_choice, body, tools)
     if not tools:
         return ToolChoice()
     parallel = body.parallel_tool_calls is not False
@@ -125,6 +128,18 @@ def _choice(
     if all(spec.name != name for spec in tools):
         raise RequestRejected(f"{place}: names a tool that is not among the tools", param=place)
     return ToolChoice("named", name, parallel)
+
+
+def _refuse_unserved(choice: Choice, body: Body, tools: tuple[ToolSpec, ...]) -> None:
+    """A call that nobody here can make must not seem to be granted. Tools of vendors are meant by
+    their kind, or by their name if they have one."""
+    name = (choice.function or choice.custom or choice).name or choice.type
+    if not name or any(spec.name == name for spec in tools):
+        return
+    if any(name in (tool.name, tool.type) for tool in body.tools or () if _unserved(tool)):
+        raise RequestRejected(
+            f"tool_choice: the tool {name} is not served here", param="tool_choice"
+        )
 
 
 def _by_word(word: str, parallel: bool) -> ToolChoice:

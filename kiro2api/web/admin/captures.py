@@ -114,7 +114,7 @@ _SWITCH: Final = msgspec.json.Decoder(_Switch)
 
 
 class CapturesApi:
-    """``/api/captures``."""
+    """``/api/captures``, for those whose key is for all groups: any request may be among them."""
 
     app = Klein()
     install_operator_errors(app)
@@ -130,7 +130,7 @@ class CapturesApi:
     @app.route("/api/captures", methods=["GET"])
     async def listed(self, request: ApiRequest) -> bytes:
         """What is kept, and until when more will be."""
-        self._gate.identify_admin(request)
+        self._gate.identify_owner(request)
         now = self._clock.seconds()
         items = await self._rows.listed(now)
         until = await self._rows.until()
@@ -149,7 +149,7 @@ class CapturesApi:
     @app.route("/api/captures", methods=["POST"])
     async def switch(self, request: ApiRequest) -> bytes:
         """Keep failed requests for so many minutes; 0 to end it."""
-        caller = self._gate.identify_admin(request)
+        caller = self._gate.identify_owner(request)
         minutes = body_of(request, _SWITCH).minutes
         if not 0 <= minutes <= MOST_MINUTES:
             raise RequestRejected(f"minutes must be from 0 to {MOST_MINUTES}", param="minutes")
@@ -162,7 +162,7 @@ class CapturesApi:
     @app.route("/api/captures", methods=["DELETE"])
     async def clear(self, request: ApiRequest) -> bytes:
         """Drop what is kept, and keep no more."""
-        caller = self._gate.identify_admin(request)
+        caller = self._gate.identify_owner(request)
         dropped = await self._rows.clear(caller.name, self._clock.seconds())
         self._captures.switched(0.0)
         return send_value(request, {"dropped": dropped})
@@ -170,7 +170,7 @@ class CapturesApi:
     @app.route("/api/captures/<request_id>", methods=["GET"])
     async def one(self, request: ApiRequest, request_id: str) -> bytes:
         """One failed request, redacted."""
-        self._gate.identify_admin(request)
+        self._gate.identify_owner(request)
         content = await self._rows.read(request_id)
         if content is None:
             raise NotFound("no such request is kept")

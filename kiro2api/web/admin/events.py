@@ -5,14 +5,15 @@ Looks once a second while somebody listens, and not at all otherwise. Events are
 has changed; whoever needs more asks the other routes. Must not know how any of it is counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 import msgspec
 import txaio.tx
 from klein import Klein
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
 
 from kiro2api import __version__
 from kiro2api.accounts.status import AccountStatus
@@ -47,6 +48,7 @@ class RecordNews(Protocol):
 class Broadcast:
     """Looks for what has changed and tells all listeners.
 
+    :param settle: fires when a request can be identified (again).
     :param most: how many listeners there may be.
     """
 
@@ -60,6 +62,7 @@ class Broadcast:
         records: RecordNews,
         clock: IReactorTime,
         *,
+        settle: Callable[[ApiRequest], Deferred[None]] = lambda request: succeed(None),
         most: int = 20,
     ) -> None:
         self._gate = gate
@@ -67,6 +70,7 @@ class Broadcast:
         self._numbers = numbers
         self._records = records
         self._clock = clock
+        self._settle = settle
         self._most = most
         self.listeners: set[Listener] = set()
         self._timer: IDelayedCall | None = None
@@ -127,15 +131,19 @@ class Broadcast:
         if self.listeners and not self._stopped:
             self._timer = self._clock.callLater(TICK_SECONDS, self._look)
 
-    def _failed(self, failure: object) -> None:
-        if not self._stopped:
+    def _failed(self, failure: Failure) -> None:
+        if self._stopped:
+            return
+        if failure.check(KiroError) is None:
+            self.log.failure("what has changed could not be worked out", failure=failure)
+        else:
             self.log.error("what has changed could not be found out")
 
     async def _look_around(self) -> None:
         now = self._clock.seconds()
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + HEARTBEAT_SECONDS
-            self._check()
+            await self._check()
             self._tell(HEARTBEAT, 0)
         await self._tell_live()
         if now >= self._next_accounts:
@@ -147,11 +155,13 @@ class Broadcast:
             totals = await self._numbers.today()
             self._tell(written("stats", {"period": "24h", "totals": totals}))
 
-    def _check(self) -> None:
-        """A key that was taken back must not go on listening."""
+    async def _check(self) -> None:
+        """Neither a key that was taken back nor a session that has ended, also in another process,
+        must go on listening."""
         for listener in tuple(self.listeners):
+            await self._settle(listener.request)
             try:
-                self._gate.identify_admin(listener.request)
+                self._gate.identify_owner(listener.request)
             except KiroError:
                 listener.end()
 
@@ -215,7 +225,7 @@ def _account(status: AccountStatus) -> dict[str, object]:
 
 
 class EventsApi:
-    """``/api/events``."""
+    """``/api/events``, for those whose key is for all groups: everybody is told the same."""
 
     app = Klein()
     install_operator_errors(app)
@@ -227,5 +237,5 @@ class EventsApi:
     @app.route("/api/events", methods=["GET"])
     async def events(self, request: ApiRequest) -> None:
         """Events until the client leaves."""
-        self._gate.identify_admin(request)
+        self._gate.identify_owner(request)
         await self._broadcast.listen(request)

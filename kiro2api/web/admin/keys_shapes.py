@@ -90,7 +90,8 @@ def terms_of(
         if value is not msgspec.UNSET and field != "key"
     }
     if "name" in terms:
-        terms["name"] = _name(terms["name"], before)
+        known = before is not None and terms["name"] == before.name
+        terms["name"] = terms["name"] if known else own_name(terms["name"])
     if "groups" in terms:
         kept = before.groups if before is not None else ()
         terms["groups"] = _distinct(terms["groups"])
@@ -126,9 +127,8 @@ def own_key(text: str) -> str:
     return text
 
 
-def _name(name: str, before: StoredKey | None) -> str:
-    if before is not None and name == before.name:
-        return name
+def own_name(name: str) -> str:
+    """A name that an operator gives to a key; raises RequestRejected."""
     if not name.isprintable() or name != name.strip():
         raise RequestRejected("this must be printable, without blanks at its ends", param="name")
     if name in RESERVED or name.startswith("client-"):

@@ -15,7 +15,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from kiro2api.errors import Kind, KiroError, NotFound
 from kiro2api.web.admin.failures import install_operator_errors
-from kiro2api.web.gate import Gate
+from kiro2api.web.admin.tokens import may_see
+from kiro2api.web.gate import Caller, Gate
 from kiro2api.web.peers import Peers
 from kiro2api.web.progress import Progress, Running
 from kiro2api.web.reply import id_of, send_value
@@ -125,14 +126,27 @@ class LiveApi:
 
     @app.route("/api/live", methods=["GET"])
     async def listed(self, request: ApiRequest) -> bytes:
-        """What runs."""
-        self._gate.identify_admin(request)
-        return send_value(request, self._live.shown(await self._live.running()))
+        """What runs, in the groups that the key is for."""
+        caller = self._gate.identify_admin(request)
+        return send_value(request, self._live.shown(await self._seen(caller)))
 
     @app.route("/api/live/<request_id>/cancel", methods=["POST"])
     async def cancel(self, request: ApiRequest, request_id: str) -> bytes:
         """End it."""
-        self._gate.identify_admin(request)
-        if not await self._live.cancel(request_id):
+        caller = self._gate.identify_admin(request)
+        if not await self._may_end(caller, request_id) or not await self._live.cancel(request_id):
             raise NotFound("no such request is under way")
         return send_value(request, {"request_id": request_id, "cancelled": True})
+
+    async def _seen(self, caller: Caller) -> Runs:
+        runs = await self._live.running()
+        if not caller.limited:
+            return runs
+        allowed = may_see(self._gate, caller)
+        items = [one for one in runs.items if allowed(one.group)]
+        return Runs(items, len(items), runs.partial)
+
+    async def _may_end(self, caller: Caller, request_id: str) -> bool:
+        if not caller.limited:
+            return True
+        return any(one.request_id == request_id for one in (await self._seen(caller)).items)

@@ -49,8 +49,7 @@ class RecordsApi:
     @app.route("/api/requests", methods=["GET"])
     async def page(self, request: ApiRequest) -> bytes:
         """One page, the newest first; ``next`` is what to send as ``before`` for the next one."""
-        self._gate.identify_admin(request)
-        wanted = filter_of(request)
+        wanted = self._wanted(request)
         before = whole(request, "before", 0, 999_999_999) or None
         limit = whole(request, "page_size", PAGE_SIZE, _MOST)
         page = await self._rows.page(wanted, before, limit)
@@ -66,21 +65,28 @@ class RecordsApi:
     @app.route("/api/requests/<request_id>", methods=["GET"])
     async def one(self, request: ApiRequest, request_id: str) -> bytes:
         """One request with its attempts."""
-        self._gate.identify_admin(request)
+        caller = self._gate.identify_admin(request)
         stored = await self._rows.read(request_id)
         if stored is None:
             raise NotFound("there is no record of such a request; old ones are dropped")
+        self._gate.allow_group(caller, stored.record.group)
         return send_value(request, shown(stored))
 
     @app.route("/api/requests.csv", methods=["GET"])
     async def csv(self, request: ApiRequest) -> None:
         """All that match, the newest first."""
-        self._gate.identify_admin(request)
-        wanted = filter_of(request)
+        wanted = self._wanted(request)
         request.setHeader(b"Content-Type", b"text/csv; charset=utf-8")
         request.setHeader(b"Content-Disposition", b'attachment; filename="requests.csv"')
         request.setHeader(b"Cache-Control", b"no-store")
         await CsvExport(request).send(lambda before: self._rows.page(wanted, before, _MOST))
+
+    def _wanted(self, request: ApiRequest) -> RecordFilter:
+        """What an administrator asks for, of the groups that his key is for."""
+        caller = self._gate.identify_admin(request)
+        wanted = filter_of(request)
+        group = self._gate.group_seen(caller, wanted.group)
+        return msgspec.structs.replace(wanted, group=group)
 
 
 def shown(stored: StoredRecord) -> dict[str, Any]:

@@ -44,7 +44,8 @@ COLUMNS: Final = (
     "searches",
     "upstream_request_id",
 )
-_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+# The last four are what East Asian keyboards give for the first four, and some take as the same.
+_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def cell(value: object) -> object:

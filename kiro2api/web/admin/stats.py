@@ -28,10 +28,10 @@ class StatsApi:
     @app.route("/api/stats", methods=["GET"])
     async def stats(self, request: ApiRequest) -> bytes:
         """Totals, charts, breakdowns, the pool and the forecast of a period."""
-        self._gate.identify_admin(request)
-        wanted = StatisticsFilter(
-            **{name: argument(request, name) for name in StatisticsFilter.__struct_fields__}
-        )
+        caller = self._gate.identify_admin(request)
+        asked = {name: argument(request, name) for name in StatisticsFilter.__struct_fields__}
+        asked["group"] = self._gate.group_seen(caller, asked["group"])
+        wanted = StatisticsFilter(**asked)
         return send_value(request, await self._numbers.told(argument(request, "period"), wanted))
 
     @app.route("/api/usage", methods=["GET"])

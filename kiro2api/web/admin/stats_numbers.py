@@ -83,14 +83,7 @@ class Numbers:
         balances = map(balance_of, statuses)
         burn = burn_of(spent.series, spent.by["account"], balances, self._clock.seconds())
         return {
-            "period": period.name,
-            "from": moment(period.start),
-            "to": moment(period.end),
-            "totals": totals_of(found.totals),
-            "series": [
-                {**msgspec.structs.asdict(point), "at": moment(point.at)}
-                for point in series_of(found.series, period)
-            ],
+            **_in_all(period, found),
             **{f"by_{name}": named(found.by[name]) for name in BREAKDOWNS},
             "pool": pool_of(statuses),
             "burn": shown_burn(burn),
@@ -104,14 +97,7 @@ class Numbers:
         found = await self._sums.found(period.start, StatisticsFilter(key=key))
         return {
             "key": key,
-            "period": period.name,
-            "from": moment(period.start),
-            "to": moment(period.end),
-            "totals": totals_of(found.totals),
-            "series": [
-                {**msgspec.structs.asdict(point), "at": moment(point.at)}
-                for point in series_of(found.series, period)
-            ],
+            **_in_all(period, found),
             "by_model": named(found.by["model"]),
         }
 
@@ -132,6 +118,20 @@ class Numbers:
             raise RequestRejected(
                 f"period must be one of {', '.join(PERIODS)}", param="period"
             ) from None
+
+
+def _in_all(period: Period, found: Found) -> dict[str, object]:
+    """Totals and chart, as they are shown."""
+    return {
+        "period": period.name,
+        "from": moment(period.start),
+        "to": moment(period.end),
+        "totals": totals_of(found.totals),
+        "series": [
+            {**msgspec.structs.asdict(point), "at": moment(point.at)}
+            for point in series_of(found.series, period)
+        ],
+    }
 
 
 def shown_burn(burn: Burn) -> dict[str, object]:

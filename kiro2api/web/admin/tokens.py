@@ -5,7 +5,7 @@ Must not know the pool or the store: changes go through the registry. A key that
 only sees and changes no others.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -62,12 +62,6 @@ def may_see(gate: Gate, caller: Caller) -> Callable[[str], bool]:
         return True
 
     return allowed
-
-
-def need_all(gate: Gate, caller: Caller, groups: Iterable[str]) -> None:
-    """Raises Forbidden unless the caller's key is for every one of these groups."""
-    for group in groups:
-        gate.allow_group(caller, group)
 
 
 class TokensApi:

@@ -53,6 +53,14 @@ def _is_name(segment: str) -> bool:
     )
 
 
+def _is_file(place: Traversable) -> bool:
+    try:
+        return place.is_file()
+    except OSError:
+        # A name that is too long for any file is an error to older Pythons.
+        return False
+
+
 class ConsoleFiles:
     """The folder ``static`` of this package.
 
@@ -75,7 +83,7 @@ class ConsoleFiles:
         place = self._root()
         for segment in segments:
             place = place.joinpath(segment)
-        if not place.is_file():
+        if not _is_file(place):
             raise NotFound(f"there is no file {path!r}")
         found = self._known[path] = File(place.read_bytes(), suffix)
         return found

@@ -164,6 +164,24 @@ class ParseTests(SynchronousTestCase):
             ToolChoice(),
         )
 
+    def test_unserved_choice(self) -> None:
+        """A call that only a server could make is refused; any other choice is not."""
+        tools = [
+            {"type": "web_fetch_20250910", "name": "web_fetch"},
+            {"name": "t", "input_schema": {}},
+        ]
+        demanded = {"type": "tool", "name": "web_fetch"}
+        for offered in (tools, tools[:1]):
+            with self.assertRaises(RequestRejected) as caught:
+                question(tools=offered, tool_choice=demanded)
+            self.assertEqual(caught.exception.param, "tool_choice.name")
+            self.assertIn("web_fetch", caught.exception.message)
+            self.assertEqual(question(tools=offered).tool_choice, ToolChoice())
+        own = [*tools, {"name": "web_fetch", "input_schema": {}}]
+        self.assertEqual(
+            question(tools=own, tool_choice=demanded).tool_choice, ToolChoice("named", "web_fetch")
+        )
+
     def test_web_search(self) -> None:
         """The tool is taken by its type, and what came of it earlier is put between turns."""
         search = {"type": "web_search_20260209", "name": "look", "max_uses": 2}

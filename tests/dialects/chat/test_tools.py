@@ -159,6 +159,33 @@ class ChoiceOfTests(SynchronousTestCase):
             error = self.assertRaises(RequestRejected, self.choice, **{key: {"name": "c"}})
             self.assertEqual(key, error.param)
 
+    def test_unserved(self) -> None:
+        """A demand for what only its vendor can run is refused, whatever else is offered."""
+        vendors = [
+            {"type": "code_interpreter"},
+            {"type": "web_fetch_20250910", "name": "web_fetch"},
+        ]
+        for tools in (vendors, [function("a"), *vendors]):
+            for demanded, name in (
+                ({"type": "code_interpreter"}, "code_interpreter"),
+                ({"type": "tool", "name": "web_fetch"}, "web_fetch"),
+                ({"type": "function", "function": {"name": "web_fetch"}}, "web_fetch"),
+            ):
+                given = body(tools=tools, tool_choice=demanded)
+                error = self.assertRaises(RequestRejected, choice_of, given, tools_of(given))
+                self.assertEqual("tool_choice", error.param)
+                self.assertIn(f" {name} ", error.message)
+
+    def test_served_of_that_name(self) -> None:
+        """A client's own tool is meant before a vendor's, and a search is served."""
+        given = body(
+            tools=[function("fetch"), {"type": "web_fetch", "name": "fetch"}],
+            tool_choice={"type": "function", "function": {"name": "fetch"}},
+        )
+        self.assertEqual(ToolChoice("named", "fetch"), choice_of(given, tools_of(given)))
+        given = body(tools=[{"type": "web_search"}], tool_choice={"type": "web_search"})
+        self.assertEqual(ToolChoice(), choice_of(given, tools_of(given)))
+
     def test_parallel(self) -> None:
         """Parallel calls can be forbidden with every mode."""
         for keys in (

@@ -169,7 +169,7 @@ class AdminCase(WebCase):
         )
         jobs, audit = (
             JobsApi(gate, self.jobs, self.peers),
-            AuditApi(gate, AuditRows(real), lambda: self.registry.roll.policies),
+            AuditApi(gate, AuditRows(real)),
         )
         return {
             "tokens": tokens.app.resource(),

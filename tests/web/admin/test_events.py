@@ -1,14 +1,17 @@
 """The stream of events."""
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
+from kiro2api.errors import Unauthorized
 from kiro2api.store.keys import StoredKey
 from kiro2api.store.migrate import StoreError
 from kiro2api.web.admin.live import Runs
+from kiro2api.web.gate import Caller
 from kiro2api.web.overview import Overview
 from kiro2api.web.peers import Replies
 from tests.fakes.answers import END, USAGE, FakeStream
@@ -220,6 +223,17 @@ class EventsTests(OperatingCase):
         self.seconds(2)
         self.assertIn("record", names(wire))
 
+    def test_a_mistake_of_ours(self) -> None:
+        """Is logged with its place, and the stream goes on."""
+        _, wire = self.listen()
+        self.database.broken = RuntimeError("a mistake")
+        self.seconds(1)
+        self.database.broken = None
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.write(record())
+        self.seconds(2)
+        self.assertIn("record", names(wire))
+
     def test_key_taken_back(self) -> None:
         """Whose key is no longer good stops hearing."""
         key = StoredKey(7, "friend", b"their-own", "admin", 0.0)
@@ -231,4 +245,28 @@ class EventsTests(OperatingCase):
         self.gate.expel(7)
         self.seconds(16)
         self.assertTrue(wire.value().endswith(b"0\r\n\r\n"))
+        self.assertEqual(self.broadcast.listeners, set())
+
+    def test_session_ended_elsewhere(self) -> None:
+        """The store is asked again, since nothing else may ever be asked with that cookie here."""
+        ended: list[bool] = []
+        store = [False]
+
+        def settle(request: object) -> Deferred[None]:
+            ended[:] = store
+            return succeed(None)
+
+        def caller(request: object, find: object) -> Caller:
+            if any(ended):
+                raise Unauthorized("the session has ended")
+            return Caller("admin", "admin")
+
+        self.gate.accept(SimpleNamespace(caller=caller))
+        self.broadcast._settle = settle
+        self.addCleanup(self.broadcast.stop)
+        _, wire = self.start("/api/events", key="", method="GET")
+        self.seconds(16)
+        self.assertIn(b": still here", wire.value())
+        store[:] = [True]
+        self.seconds(16)
         self.assertEqual(self.broadcast.listeners, set())

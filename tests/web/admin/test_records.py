@@ -154,7 +154,7 @@ class CsvTests(OperatingCase):
 
     def test_formulas(self) -> None:
         """No cell is run by a spreadsheet."""
-        for text in ("=1+1", "+1", "-1", "@x", "\t=1", " =1", "\r=1"):
+        for text in ("=1+1", "+1", "-1", "@x", "\t=1", " =1", "\r=1", "＝1", "＠x"):  # noqa: RUF001
             self.assertEqual(cell(text), f"'{text}")
         self.assertEqual(
             [cell(None), cell(True), cell(-1.5), cell("a=b")], ["", "yes", -1.5, "a=b"]

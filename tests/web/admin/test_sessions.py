@@ -1,6 +1,7 @@
 """Logging in and out, and what a session may do."""
 
 import re
+from types import SimpleNamespace
 
 from twisted.internet.defer import Deferred, fail
 
@@ -217,6 +218,15 @@ class SessionTests(SessionCase):
         self.assertEqual(self.browse("GET", "/api/who", self.mine).status, 200)
         self.browse("DELETE", "/api/session", self.mine, X_CSRF_Token=self.csrf)
         self.clock.advance(FRESH_SECONDS)
+        self.assertEqual(self.browse("GET", "/api/who", self.mine).status, 401)
+
+    def test_read_while_it_ends(self) -> None:
+        """What the store said just before the end is not believed after it."""
+        self.clock.advance(FRESH_SECONDS)
+        reading = self.start("GET", "/api/who", key="", headers={"Cookie": self.mine})
+        mine = SimpleNamespace(getHeader={b"cookie": self.mine.encode()}.get)
+        self.result_of(Deferred.fromCoroutine(self.sessions.end(mine)))
+        self.assertTrue(reading.value())
         self.assertEqual(self.browse("GET", "/api/who", self.mine).status, 401)
 
     def test_restart(self) -> None:

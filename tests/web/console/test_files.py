@@ -84,6 +84,8 @@ class ConsoleFilesTests(SynchronousTestCase):
             "x/../a.js",
             ".a.js",
             "c.js",
+            f"{'c' * 300}.js",
+            "a.js/b.js",
         ):
             with self.subTest(path=path):
                 self.assertRaises(NotFound, self.files.find, path)

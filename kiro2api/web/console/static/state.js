@@ -92,9 +92,18 @@ theme.watch((value) => {
 });
 paint();
 
+/** A part of an address as it was meant; a stray % in one that was typed stands for itself. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 function read_place() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  const [view = "", ...rest] = path.split("/").map(decodeURIComponent);
+  const [view = "", ...rest] = path.split("/").map(decoded);
   return { view: view || "dashboard", id: rest.join("/"), query: new URLSearchParams(query) };
 }
 

@@ -10,7 +10,7 @@ export const en = {
   "audit.did.setting.change": "Changed a setting", "audit.did.capture.start": "Began to keep failed requests", "audit.did.capture.stop": "Ended keeping failed requests", "audit.did.capture.clear": "Deleted captures",
 };
 export const zh = {
-  "audit.hint": "管理员所做的每一次更改:何人、何时、何事。", "audit.at": "时间", "audit.actor": "操作者",
+  "audit.hint": "管理员所做的每一次更改：何人、何时、何事。", "audit.at": "时间", "audit.actor": "操作者",
   "audit.action": "操作", "audit.subject": "对象", "audit.detail": "详情", "audit.empty": "尚无更改。",
   "audit.did.account.add": "添加账号", "audit.did.account.add_all": "导入账号", "audit.did.account.restore": "恢复账号",
   "audit.did.account.change": "更改账号", "audit.did.account.remove": "删除账号", "audit.did.account.unpark": "重新使用账号",

@@ -10,6 +10,6 @@ export const zh = {
   "connect.hint": "可直接粘贴到常用工具中的配置。", "connect.address": "工具访问本服务所用的地址",
   "connect.group": "账号分组", "connect.default-group": "默认分组",
   "connect.model": "模型", "connect.tool": "工具", "connect.your-key": "YOUR-KEY",
-  "connect.key-note": "请把 YOUR-KEY 换成您的 API 密钥;可在此创建:",
+  "connect.key-note": "请把 YOUR-KEY 换成您的 API 密钥；可在此创建：",
   "connect.cursor": "Cursor 设置 → Models", "connect.cline": "Cline 设置",
 };

@@ -13,8 +13,8 @@ export const en = {
 };
 export const zh = {
   "dashboard.pool": "账号", "dashboard.all-accounts": "全部账号", "dashboard.ready": "可用", "dashboard.in-flight": "进行中的请求",
-  "dashboard.burn": "额度", "dashboard.credits-left": "账号池剩余", "dashboard.per-hour": "每小时消耗", "dashboard.runs-out": "按此速度将于 {when}({at})用尽。",
-  "dashboard.lasts": "按此速度可用到重置之后。", "dashboard.resets": "下次重置:{when}。",
+  "dashboard.burn": "额度", "dashboard.credits-left": "账号池剩余", "dashboard.per-hour": "每小时消耗", "dashboard.runs-out": "按此速度将于 {when}（{at}）用尽。",
+  "dashboard.lasts": "按此速度可用到重置之后。", "dashboard.resets": "下次重置：{when}。",
   "dashboard.unknown": "{count} 个账号的额度未知。", "dashboard.all-groups": "全部分组",
   "dashboard.partial": "并非所有进程都已应答，此处可能缺少部分请求。", "dashboard.live": "正在运行", "dashboard.connected": "实时", "dashboard.disconnected": "未连接", "dashboard.nothing-runs": "当前没有请求",
   "dashboard.age": "时长", "dashboard.tokens": "Token", "dashboard.cancel": "取消请求 {id}", "dashboard.cancelled": "请求已取消。",

@@ -15,17 +15,17 @@ export const en = {
   "groups.deleted": "Group {name} was deleted.", "groups.delete": "Delete {name}?", "groups.delete-hint": "Its {count} accounts move to the default group; requests to its address will fail.",
 };
 export const zh = {
-  "groups.hint": "把账号分组,每组有自己的地址、选择顺序和限制。", "groups.add": "新建分组",
+  "groups.hint": "把账号分组，每组有自己的地址、选择顺序和限制。", "groups.add": "新建分组",
   "groups.new": "新建分组", "groups.edit": "分组 {name}", "groups.rename": "重命名 {name}", "groups.rename-short": "重命名",
-  "groups.rename-hint": "地址会随名称改变;该分组的密钥继续有效。",
-  "groups.name": "名称", "groups.name-hint": "地址的一部分:字母、数字、_ 和 -。", "groups.display-name": "显示名称",
+  "groups.rename-hint": "地址会随名称改变；该分组的密钥继续有效。",
+  "groups.name": "名称", "groups.name-hint": "地址的一部分：字母、数字、_ 和 -。", "groups.display-name": "显示名称",
   "groups.policy": "选择顺序", "groups.policy.sequential": "依次使用", "groups.policy.round_robin": "轮流使用", "groups.policy.least_used": "剩余额度优先",
-  "groups.policy-hint.sequential": "使用第一个可用账号,不可用时换下一个。",
+  "groups.policy-hint.sequential": "使用第一个可用账号，不可用时换下一个。",
   "groups.policy-hint.round_robin": "各账号轮流使用。", "groups.policy-hint.least_used": "优先使用剩余额度最多的账号。",
   "groups.affinity": "同一对话尽量使用同一账号", "groups.affinity-short": "保持对话账号",
   "groups.max-in-flight": "并发请求数", "groups.rpm": "每分钟请求数", "groups.cooldown": "限流后休息",
-  "groups.zero": "按账号计;0 表示不限", "groups.zero-cooldown": "首次休息的秒数;0 表示使用服务设置", "groups.of-service": "同服务设置",
+  "groups.zero": "按账号计；0 表示不限", "groups.zero-cooldown": "首次休息的秒数；0 表示使用服务设置", "groups.of-service": "同服务设置",
   "groups.default": "默认", "groups.count": "{total} 个账号中 {active} 个可用", "groups.ready-share": "可用账号比例",
   "groups.credits": "剩余额度 {count}", "groups.path": "地址", "groups.created": "已创建分组 {name}。", "groups.saved": "已保存分组 {name}。",
-  "groups.deleted": "已删除分组 {name}。", "groups.delete": "删除 {name}?", "groups.delete-hint": "其中 {count} 个账号将移到默认分组;发往其地址的请求将失败。",
+  "groups.deleted": "已删除分组 {name}。", "groups.delete": "删除 {name}？", "groups.delete-hint": "其中 {count} 个账号将移到默认分组；发往其地址的请求将失败。",
 };

@@ -3,14 +3,20 @@ import { html, useEffect, useRef, useState } from "../lib.js";
 import { t } from "../i18n.js";
 import { Button, Note } from "./plain.js";
 
-/** A dialog that is open as long as it is drawn. */
-export function Dialog({ title, onClose, wide, children }) {
+/** Opens the dialog it is put on, for as long as that is drawn. */
+function useOpen() {
   const box = useRef(null);
   useEffect(() => {
     const dialog = box.current;
     if (!dialog.open) dialog.showModal();
     return () => dialog.open && dialog.close();
   }, []);
+  return box;
+}
+
+/** A dialog that is open as long as it is drawn. */
+export function Dialog({ title, onClose, wide, children }) {
+  const box = useOpen();
   return html`<dialog ref=${box} class=${wide ? "wide" : ""} aria-label=${title}
     onCancel=${(event) => { event.preventDefault(); onClose(); }}>
     <div class="dialog-body">
@@ -30,12 +36,7 @@ export const concerns = (error, name) => error.param === name || String(error.pa
 export function FormDialog({ title, save, onClose, submit, wide, danger, children }) {
   const [busy, set_busy] = useState(false);
   const [error, set_error] = useState(null);
-  const box = useRef(null);
-  useEffect(() => {
-    const dialog = box.current;
-    if (!dialog.open) dialog.showModal();
-    return () => dialog.open && dialog.close();
-  }, []);
+  const box = useOpen();
   async function send(event) {
     event.preventDefault();
     set_busy(true);

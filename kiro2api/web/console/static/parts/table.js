@@ -9,7 +9,8 @@ import { Button } from "./plain.js";
  * front for descending.
  */
 export function Table({ label, columns, rows, sort = "", onSort, key_of }) {
-  function Head({ column }) {
+  // Drawn by a call: as a component it would be another one each time, and its button lose the focus.
+  function head(column) {
     if (!column.sort || !onSort) return html`<th scope="col" class=${column.right ? "right" : ""}>${column.title}</th>`;
     const active = sort.replace("-", "") === column.sort;
     const falling = active && sort.startsWith("-");
@@ -20,7 +21,7 @@ export function Table({ label, columns, rows, sort = "", onSort, key_of }) {
         ${active && html`<${Icon} name=${falling ? "down" : "up"} />`}</button></th>`;
   }
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}><table class="list stacked">
-    <thead><tr>${columns.map((column) => html`<${Head} column=${column} />`)}</tr></thead>
+    <thead><tr>${columns.map(head)}</tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${key_of(row)}>
       ${columns.map((column) => html`<td data-label=${column.title}
         class=${[column.right && "right number", column.lead && "lead"].filter(Boolean).join(" ")}>${column.draw(row)}</td>`)}

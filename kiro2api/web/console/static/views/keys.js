@@ -30,7 +30,9 @@ function KeyForm({ old, groups, onClose, onSaved }) {
     if (!fresh) tell(t("keys.saved", { name: draft.name }));
     onSaved(fresh ? made : null);
   }
-  const until = draft.expires_at ? new Date(new Date(draft.expires_at) - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 16) : "";
+  const at = new Date(draft.expires_at);
+  // With the offset of that day, which need not be today's.
+  const until = draft.expires_at ? new Date(at - at.getTimezoneOffset() * 60000).toISOString().slice(0, 16) : "";
   return html`<${FormDialog} title=${fresh ? t("keys.new") : t("keys.edit", { name: old.name })} save=${save} onClose=${onClose} submit=${fresh ? t("action.create") : t("action.save")}>
     ${(wrong) => html`
       <${TextField} label=${t("keys.name")} value=${draft.name} onChange=${change("name")} wrong=${wrong("name")} required />

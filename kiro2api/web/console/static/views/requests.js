@@ -13,7 +13,15 @@ const SIZE = 50;
 const FILTERS = ["from", "to", "model", "account", "key", "group", "status", "outcome", "dialect", "q"];
 const TONES = { served: "good", failed: "bad", abandoned: "warn", refused: "warn" };
 
+const MOMENTS = ["from", "to"];
+
 const utc = (local) => (local ? new Date(local).toISOString() : "");
+
+/** The filters of an address; what is no moment where one belongs counts as empty. */
+function filters_of(asked) {
+  const usable = (name, text) => !MOMENTS.includes(name) || !Number.isNaN(Date.parse(text));
+  return Object.fromEntries(FILTERS.map((name) => [name, asked.get(name) || ""]).map(([name, text]) => [name, usable(name, text) ? text : ""]));
+}
 
 export function Status({ row }) {
   return html`<span class="stack tight"><span><${Badge} tone=${TONES[row.outcome] || ""}>${row.status} ${word("requests.outcome", row.outcome)}<//></span>
@@ -21,8 +29,8 @@ export function Status({ row }) {
 }
 
 function List({ asked }) {
-  const [draft, set] = useState(() => Object.fromEntries(FILTERS.map((name) => [name, asked.get(name) || ""])));
-  const filters = Object.fromEntries(FILTERS.map((name) => [name, asked.get(name) || ""]));
+  const [draft, set] = useState(() => filters_of(asked));
+  const filters = filters_of(asked);
   const sent = { ...filters, from: utc(filters.from), to: utc(filters.to) };
   const { items, next, error, loading, again, older } = usePages(query("/api/requests", { ...sent, page_size: SIZE }), (found) => found.next);
   const [news, count] = useState(0);
