@@ -55,6 +55,28 @@ class RepairsTests(SynchronousTestCase):
         """That is the one thing that was told, with these facts."""
         self.assertEqual(told, {what: {"what": what, **facts}})
 
+    def test_not_enforced(self) -> None:
+        """Where the operator lets answers grow, no one is told that they are cut."""
+        conversation = Conversation(
+            (said("user", "hi"),), sampling=Sampling(max_tokens=9, stop=("x",))
+        )
+        prepared = prepare(
+            conversation, conversation_id="c", continuation_id="d" * 36, tool_description_limit=40
+        )
+        sent = msgspec.json.decode(prepared.body("m", "", b"", 0))
+        for enforced, expected in (
+            (True, [("enforced here, on the answer", ["max_tokens", "stop"])]),
+            (
+                False,
+                [
+                    ("not enforced, as the settings say", ["max_tokens"]),
+                    ("enforced here, on the answer", ["stop"]),
+                ],
+            ),
+        ):
+            told = repairs(conversation, sent, prepared.names, enforce_max_tokens=enforced)
+            self.assertEqual([(each["what"], each["names"]) for each in told], expected)
+
     def test_nothing(self) -> None:
         """What is sent as it came needs no words."""
         call = ToolUse("t", "look", b"{}")
