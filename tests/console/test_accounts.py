@@ -212,7 +212,9 @@ def test_refresh_all(admin: Visitor, house: House) -> None:
     house.admin("/api/groups", {"name": "batch"})
     for name in ("batch-1", "batch-2", "batch-3"):
         house.add(name, "batch")
-    house.emulator.script({"path": "/refreshToken", "account": "batch-2", "status": 401})
+    house.emulator.script(
+        {"path": "/refreshToken", "account": "batch-2", "status": 401, "times": 9}
+    )
     admin.go("accounts")
     admin.press("Refresh all")
     admin.field("Group", admin.dialog).select_option("batch")
