@@ -216,6 +216,8 @@ class DaemonTests(ProcessCase):
         self.assertEqual((done.status, done.err), (0, ""))
         number = int((self.folder / "twistd.pid").read_text())
         self.addCleanup(_kill, number)
+        # Who answers has begun to listen to signals as well.
+        self.assertEqual(fetch(f"http://127.0.0.1:{port}/health")[0], 200)
         os.kill(number, signal.SIGTERM)
         wait_for(lambda: _gone(number), "it ends")
         self.assertIn("kiro2api has stopped", (self.folder / "twistd.log").read_text())
