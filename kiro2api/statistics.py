@@ -195,11 +195,12 @@ def series_of(hours: Mapping[int, Sums], period: Period) -> list[Point]:
 
 
 def pool_of(statuses: Iterable[AccountStatus]) -> dict[str, int]:
-    """Accounts by state; in all; and what they serve at this moment."""
+    """Accounts by state; in all; how many of them serve at this moment, and how many requests."""
     counts = dict.fromkeys(STATES, 0)
-    total = in_flight = 0
+    total = in_flight = working = 0
     for status in statuses:
         counts[status.state] = counts.get(status.state, 0) + 1
         total += 1
         in_flight += status.in_flight
-    return {**counts, "total": total, "in_flight": in_flight}
+        working += status.in_flight > 0
+    return {**counts, "total": total, "in_flight": in_flight, "working": working}

@@ -75,6 +75,7 @@ class NumbersTests(SynchronousTestCase):
         pool = pool_of([status("a"), status("b", "cooling"), status("c", "probing")])
         self.assertEqual((pool["ready"], pool["cooling"], pool["probing"]), (1, 1, 1))
         self.assertEqual((pool["disabled"], pool["total"], pool["in_flight"]), (0, 3, 3))
+        self.assertEqual((pool["working"], pool_of([])["working"]), (3, 0))
 
     def test_facets(self) -> None:
         """Each filter is answered by sums that know it."""

@@ -123,6 +123,7 @@ class Families(Collector):
     def _of_accounts(self, statuses: list[AccountStatus]) -> Iterator[Metric]:
         states: dict[tuple[str, str], int] = {}
         loans: dict[str, int] = {}
+        busy: dict[str, int] = {}
         left = GaugeMetricFamily(
             "kiro2api_account_credits_left", "Credits left, where known.", None, ["account"]
         )
@@ -135,6 +136,7 @@ class Families(Collector):
         for status in statuses:
             states[status.group, status.state] = states.get((status.group, status.state), 0) + 1
             loans[status.group] = loans.get(status.group, 0) + status.in_flight
+            busy[status.group] = busy.get(status.group, 0) + (status.in_flight > 0)
         for status in statuses[: self._seen.accounts]:
             balance = balance_of(status)
             if balance.credits_left is not None:
@@ -151,7 +153,12 @@ class Families(Collector):
         )
         for group, count in sorted(loans.items()):
             lent.add_metric([group], count)
-        yield from (accounts, lent, left, resets)
+        working = GaugeMetricFamily(
+            "kiro2api_accounts_working", "Accounts that serve a request now.", None, ["group"]
+        )
+        for group, count in sorted(busy.items()):
+            working.add_metric([group], count)
+        yield from (accounts, lent, working, left, resets)
         yield GaugeMetricFamily(
             "kiro2api_requests_in_flight",
             "Requests under way.",

@@ -61,6 +61,7 @@ class MetricsTests(OperatingCase):
             ("kiro2api_served_seconds_count", {"model": "m"}, 1),
             ("kiro2api_accounts", {"group": "pro", "state": "cooling"}, 1),
             ("kiro2api_accounts_in_flight", {"group": "default"}, 1),
+            ("kiro2api_accounts_working", {"group": "default"}, 1),
             ("kiro2api_account_credits_left", {"account": "a"}, 5),
             ("kiro2api_account_credits_reset_timestamp_seconds", {"account": "a"}, NOW + 60),
             ("kiro2api_requests_in_flight", {}, 0),

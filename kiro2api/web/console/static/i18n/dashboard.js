@@ -1,6 +1,6 @@
 // Words of the view "dashboard", and of the states of accounts.
 export const en = {
-  "dashboard.pool": "Accounts", "dashboard.all-accounts": "All accounts", "dashboard.ready": "ready to serve", "dashboard.in-flight": "requests in flight",
+  "dashboard.pool": "Accounts", "dashboard.all-accounts": "All accounts", "dashboard.ready": "ready to serve", "dashboard.in-flight": "requests in flight", "dashboard.load": "load: accounts at work",
   "dashboard.burn": "Credits", "dashboard.credits-left": "left in the pool", "dashboard.per-hour": "spent per hour", "dashboard.runs-out": "At this rate they run out {when} ({at}).",
   "dashboard.lasts": "At this rate they last beyond their reset.", "dashboard.resets": "The next reset is {when}.",
   "dashboard.unknown": "Accounts whose credits are not known: {count}.", "dashboard.all-groups": "All groups",
@@ -12,7 +12,7 @@ export const en = {
   "state-of.rejected": "Needs a login", "state-of.suspended": "Suspended", "state-of.disabled": "Disabled",
 };
 export const zh = {
-  "dashboard.pool": "账号", "dashboard.all-accounts": "全部账号", "dashboard.ready": "可用", "dashboard.in-flight": "进行中的请求",
+  "dashboard.pool": "账号", "dashboard.all-accounts": "全部账号", "dashboard.ready": "可用", "dashboard.in-flight": "进行中的请求", "dashboard.load": "负载：工作中的账号",
   "dashboard.burn": "额度", "dashboard.credits-left": "账号池剩余", "dashboard.per-hour": "每小时消耗", "dashboard.runs-out": "按此速度将于 {when}（{at}）用尽。",
   "dashboard.lasts": "按此速度可用到重置之后。", "dashboard.resets": "下次重置：{when}。",
   "dashboard.unknown": "{count} 个账号的额度未知。", "dashboard.all-groups": "全部分组",

@@ -2,7 +2,7 @@
 import { ALL_GROUPS, post, query, useData } from "../api.js";
 import { connected, useNews } from "../events.js";
 import { html, useCallback, useEffect, useRef, useState } from "../lib.js";
-import { compact, distance, duration, language, moment, number, t, word } from "../i18n.js";
+import { compact, distance, duration, language, moment, number, percent, t, word } from "../i18n.js";
 import { address, go, tell, useShared } from "../state.js";
 import { Headline, OverTime, Period, PERIODS, Shares } from "../parts/figures.js";
 import { Select } from "../parts/field.js";
@@ -13,7 +13,8 @@ function Pool({ pool }) {
   return html`<${Card} title=${t("dashboard.pool")} actions=${html`<a href="#/accounts" class="small">${t("dashboard.all-accounts")}</a>`}>
     <div class="stack"><div class="row"><span class="stat"><span class="value">${number(pool.ready)} / ${number(pool.total)}</span>
         <span class="under">${t("dashboard.ready")}</span></span>
-      <span class="push stat"><span class="value">${number(pool.in_flight)}</span><span class="under">${t("dashboard.in-flight")}</span></span></div>
+      <span class="push stat"><span class="value">${number(pool.in_flight)}</span><span class="under">${t("dashboard.in-flight")}</span></span>
+      <span class="push stat"><span class="value">${pool.ready ? percent(pool.working / pool.ready, 0) : "–"}</span><span class="under">${t("dashboard.load")}</span></span></div>
     <${Bar} share=${pool.total ? pool.ready / pool.total : 0} label=${t("dashboard.ready")} />
     <div class="row tight">${STATES.filter((state) => pool[state]).map((state) => html`<a href=${address("accounts", "", { state })}>
       <${Badge} tone=${tone_of(state)}>${word("state-of", state)} ${number(pool[state])}<//></a>`)}</div></div><//>`;
