@@ -43,7 +43,8 @@ class _Relay(socketserver.BaseRequestHandler):
 class Tap(socketserver.ThreadingTCPServer):
     """Listens on a free port and relays to ``url``; a context manager."""
 
-    daemon_threads = True
+    # Leaving the context waits for what is under way: the last answers count as well.
+    daemon_threads = False
     # Twenty-five connections at once must not be refused.
     request_queue_size = 64
 
