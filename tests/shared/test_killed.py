@@ -8,6 +8,9 @@ from tests.shared.case import KEY, MARGIN, InPostgres, SharedCase
 
 QUESTION = Question("/v1/messages")
 
+SETTLED = 1.0
+"""Seconds in which a token that was handed out before is stored, on a busy machine, too."""
+
 
 class KilledTests(SharedCase):
     """On one SQLite file."""
@@ -44,7 +47,7 @@ class KilledTests(SharedCase):
         self.hesitate()
         lost = Deferred.fromCoroutine(self.asked_in_vain(first.client))
         await self.until(lambda: "ada" in self.emulator.hesitating, "it renews")
-        await self.sleep(0.2)
+        await self.sleep(SETTLED)
         await first.kill()
         await lost
         self.emulator.go_on()
@@ -73,7 +76,7 @@ class KilledTests(SharedCase):
         self.hesitate()
         lost = Deferred.fromCoroutine(self.asked_in_vain(only.client))
         await self.until(lambda: "ada" in self.emulator.hesitating, "it renews")
-        await self.sleep(0.2)
+        await self.sleep(SETTLED)
         await only.kill()
         await lost
         self.emulator.go_on()
@@ -118,7 +121,7 @@ class KilledTests(SharedCase):
         for lives in (0.3, 1.1, 0.7):
             await self.sleep(lives)
             self.hesitate()
-            await self.sleep(0.2)
+            await self.sleep(SETTLED)
             await first.kill()
             self.emulator.go_on()
             first.start()
