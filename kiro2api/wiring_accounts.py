@@ -156,7 +156,6 @@ class AccountWiring:
         """Take over what is stored; raises StoreError. Nothing may be lent before."""
         await self.rows.reseal()
         rows = await self.rows.adopt(self._configured)
-        await self.pool.start()
         self.profiles.remember({name: row.profile_checked_at for name, row in rows.items()})
         await self.registry.start(rows)
 
